@@ -1,0 +1,1 @@
+"""Tenuto keeps an audio enhancement pipeline sounding when something fails."""

@@ -1,0 +1,112 @@
+"""``classify(error)``: whose fault an error is.
+
+The first of these that has an answer decides:
+
+1. ``error.fault_class``, where it is a ``FaultClass``;
+2. a rule for the error's type or its nearest base, and of those a rule that looks at the error
+   (an ``OSError`` by its ``errno``) may pass;
+3. the members of an exception group: the class whose actor has to act first;
+4. the exception this one was raised from, or, failing that, while handling;
+5. the caller's ``default``: ``bug``, unless told otherwise.
+
+Types of third-party packages are named by their dotted path, so that no package is imported to
+recognise its errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar, overload
+
+from .faults import FaultClass
+from .known import BUILTINS, THIRD_PARTY, Rule
+
+__all__ = ["classify", "register_fault"]
+
+_F = TypeVar("_F", bound=Callable[[BaseException], FaultClass | None])
+
+_MOST_URGENT_FIRST = (
+    FaultClass.CONFIGURATION,
+    FaultClass.BUG,
+    FaultClass.RESOURCE,
+    FaultClass.INFRASTRUCTURE,
+    FaultClass.DATA,
+    FaultClass.QUALITY,
+    FaultClass.CANCELLED,
+)
+_MAX_DEPTH = 32  # of causes and nested groups: both can be made endless
+
+_by_type: dict[type[BaseException], Rule] = dict(BUILTINS)
+_by_path: dict[str, Rule] = dict(THIRD_PARTY)
+
+
+def classify(error: BaseException, default: FaultClass = FaultClass.BUG) -> FaultClass:
+    """Whose fault ``error`` is; ``default`` where nothing tells. Never raises."""
+    return _classify(error, _MAX_DEPTH) or default
+
+
+@overload
+def register_fault(target: type[BaseException] | str, rule: Rule) -> None: ...
+@overload
+def register_fault(target: type[BaseException] | str) -> Callable[[_F], _F]: ...
+
+
+def register_fault(target: type[BaseException] | str, rule: Rule | None = None) -> object:
+    """Say whose fault errors of a type are, instead of or in addition to the built-in rules.
+
+    ``target`` is an exception type, or its dotted path (``"package.module.Error"``) where the
+    package should not be imported for it. ``rule`` is a ``FaultClass``, or a function of the error
+    that returns one, or None to pass. Without ``rule`` this is a decorator for such a function.
+    The newest registration for a target wins; a rule for a subclass goes before its bases'.
+    """
+    if rule is None:
+
+        def decorate(function: _F) -> _F:
+            register_fault(target, function)
+            return function
+
+        return decorate
+    if isinstance(target, str):
+        _by_path[target] = rule
+    else:
+        _by_type[target] = rule
+    return None
+
+
+def _classify(error: BaseException, depth: int) -> FaultClass | None:
+    if depth == 0:
+        return None
+    try:
+        declared = getattr(error, "fault_class", None)
+        if isinstance(declared, FaultClass):
+            return declared
+        return _by_rule(error) or _by_members(error, depth) or _by_origin(error, depth)
+    except Exception:  # a hostile error, or a faulty rule: no answer is an answer
+        return None
+
+
+def _by_rule(error: BaseException) -> FaultClass | None:
+    for base in type(error).__mro__:
+        rule = _by_type.get(base)
+        if rule is None:
+            rule = _by_path.get(f"{base.__module__}.{base.__qualname__}")
+        if rule is None:
+            continue
+        fault = rule if isinstance(rule, FaultClass) else rule(error)
+        if fault is not None:
+            return fault
+    return None
+
+
+def _by_members(error: BaseException, depth: int) -> FaultClass | None:
+    if not isinstance(error, BaseExceptionGroup):
+        return None
+    members = {_classify(member, depth - 1) for member in error.exceptions}
+    return next((fault for fault in _MOST_URGENT_FIRST if fault in members), None)
+
+
+def _by_origin(error: BaseException, depth: int) -> FaultClass | None:
+    origin = error.__cause__
+    if origin is None and not error.__suppress_context__:
+        origin = error.__context__
+    return None if origin is None else _classify(origin, depth - 1)
