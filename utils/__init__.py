@@ -1,0 +1,1 @@
+"""Helpers of the pipeline in this repository; not part of the package."""
