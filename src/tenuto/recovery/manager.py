@@ -6,8 +6,9 @@ whose fault an error is decides who acts on it (see ``REMEDIES``); any other nam
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Lock
 from typing import Any, TypeAlias, TypeVar
 
@@ -15,7 +16,7 @@ from tenuto.clock import SYSTEM_CLOCK, Clock
 from tenuto.context import current_context
 from tenuto.errors import FaultClass, classify
 from tenuto.errors.hierarchy import LOCAL_PREFIX
-from tenuto.machines.intensity import Intensity
+from tenuto.machines import Intensity
 
 from .drive import Steps, run, run_async
 from .result import RecoveryReason, RecoveryResult
@@ -42,16 +43,17 @@ _AT_WORK = f"{LOCAL_PREFIX}strategies__"
 
 def hold_context(error: BaseException, context: Mapping[str, Any]) -> None:
     """Keep ``context``, as it is, on ``error`` for the strategies that may be asked to help."""
-    setattr(error, _CONTEXT, context)
+    with suppress(Exception):  # an exception that refuses attributes is recovered without one
+        setattr(error, _CONTEXT, context)
 
 
 class RecoveryManager:
     """Finds the strategy for an error, runs it, and passes upward what cannot be remedied here.
 
     ``max_failures`` failures of one strategy within ``period`` seconds are borne; the next one
-    escalates (the restart intensity of Erlang/OTP's supervisors). From then on, and until the
-    failures are older than ``period``, the strategy is not run; every error that would have gone
-    to it goes to the strategy ``escalate``, where one is registered, and to ``on_escalation``.
+    escalates (the restart intensity of Erlang/OTP's supervisors). For another ``period`` the
+    strategy rests; every error that would have gone to it goes to the strategy ``escalate``,
+    where one is registered, and to ``on_escalation``.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class RecoveryManager:
         self._max_failures = max_failures
         self._period = period
         self._intensities: dict[str, Intensity] = {}
+        self._rests_until: dict[str, float] = {}
         self._lock = Lock()
         self._clock = clock
         self.on_escalation = on_escalation
@@ -145,7 +148,7 @@ class RecoveryManager:
         name, strategy = self._by_name(error, wanted) if wanted else self._by_error(error)
         if name is None or strategy is None:
             return end(RecoveryReason.NO_STRATEGY, error)
-        if self._exhausted(name):
+        if self._rests(name):
             yield from self._escalation(name, error)
             return end(RecoveryReason.ESCALATED, error)
         context = _context_of(error, given)
@@ -183,7 +186,7 @@ class RecoveryManager:
     def _by_error(self, error: BaseException) -> tuple[str | None, Strategy | None]:
         for_its_type = [
             (distance, name, strategy)
-            for name, entries in self._strategies.items()
+            for name, entries in list(self._strategies.items())
             for types, strategy in entries
             if types != (BaseException,) and (distance := _distance(error, types)) != _NOT_FOR_IT
         ]
@@ -196,20 +199,21 @@ class RecoveryManager:
                 return remedy, found
         return None, None
 
-    def _exhausted(self, name: str) -> bool:
-        with self._lock:
-            intensity = self._intensities.get(name)
-            return intensity is not None and intensity.exceeded(self._clock.monotonic())
-
     def _failed_too_often(self, name: str) -> bool:
         if name == "escalate":  # there is nobody further up
             return False
+        now = self._clock.monotonic()
         with self._lock:
             intensity = self._intensities.get(name)
             if intensity is None:
                 intensity = Intensity(self._max_failures, self._period)
                 self._intensities[name] = intensity
-            return intensity.on_failure(self._clock.monotonic())
+            if exceeded := intensity.on(now):
+                self._rests_until[name] = now + self._period
+            return exceeded
+
+    def _rests(self, name: str) -> bool:
+        return self._clock.monotonic() < self._rests_until.get(name, -math.inf)
 
     def _escalation(self, name: str, error: BaseException) -> Steps[None]:
         """Tell those above. What they return is no remedy, and what they raise is only counted."""
