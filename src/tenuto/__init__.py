@@ -1,1 +1,88 @@
 """Tenuto keeps an audio enhancement pipeline sounding when something fails."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .context import carry, current_context, scope
+from .errors import (
+    AudioProcessingError,
+    CircuitOpenError,
+    ConfigurationError,
+    DecodeError,
+    EncodeError,
+    EngineError,
+    ExternalServiceError,
+    FaultClass,
+    QualityThresholdError,
+    ResourceLimitError,
+    Severity,
+    TenutoError,
+    classify,
+    register_fault,
+)
+
+if TYPE_CHECKING:
+    from .handler import ErrorHandler
+    from .journal import open_journal
+    from .policies import CircuitBreaker, Fallback, Retry, stack
+    from .recovery import Judgement, Ladder, LadderResult, RecoveryManager, RecoveryResult, Tier
+    from .reporting import ErrorReporter
+
+__all__ = [
+    "AudioProcessingError",
+    "CircuitBreaker",
+    "CircuitOpenError",
+    "ConfigurationError",
+    "DecodeError",
+    "EncodeError",
+    "EngineError",
+    "ErrorHandler",
+    "ErrorReporter",
+    "ExternalServiceError",
+    "Fallback",
+    "FaultClass",
+    "Judgement",
+    "Ladder",
+    "LadderResult",
+    "QualityThresholdError",
+    "RecoveryManager",
+    "RecoveryResult",
+    "ResourceLimitError",
+    "Retry",
+    "Severity",
+    "TenutoError",
+    "Tier",
+    "carry",
+    "classify",
+    "current_context",
+    "open_journal",
+    "register_fault",
+    "scope",
+    "stack",
+]
+
+# Loaded when first asked for, so that importing tenuto costs next to nothing.
+_LATER = {
+    "ErrorHandler": "handler",
+    "open_journal": "journal",
+    "CircuitBreaker": "policies",
+    "Fallback": "policies",
+    "Retry": "policies",
+    "stack": "policies",
+    "Judgement": "recovery",
+    "Ladder": "recovery",
+    "LadderResult": "recovery",
+    "RecoveryManager": "recovery",
+    "RecoveryResult": "recovery",
+    "Tier": "recovery",
+    "ErrorReporter": "reporting",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f".{_LATER[name]}", __name__), name)
+    return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -93,7 +94,13 @@ class Ladder:
         if not self.tiers:
             raise ConfigurationError("Ladder", "give it at least one tier")
         self._gate = gate
-        self._on_fall = on_fall
+        self._listeners = (on_fall,) if on_fall is not None else ()
+
+    def telling(self, listener: Callable[[str, BaseException], object]) -> Ladder:
+        """The same ladder, telling ``listener`` of each fall too."""
+        ladder = copy.copy(self)
+        ladder._listeners = (*self._listeners, listener)  # noqa: SLF001 - it is one of ours
+        return ladder
 
     @property
     def is_async(self) -> bool:
@@ -141,8 +148,8 @@ class Ladder:
             if fault is FaultClass.CONFIGURATION:
                 raise error
             falls.append(Fall(tier.name, type(error).__qualname__, str(error), fault))
-            if self._on_fall is not None:
-                self._on_fall(tier.name, error)
+            for tell in self._listeners:
+                tell(tier.name, error)
             last = error
             del error
         if best is not None:

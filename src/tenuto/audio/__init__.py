@@ -1,0 +1,1 @@
+"""One noisy recording in, one enhanced recording and one honest outcome out."""

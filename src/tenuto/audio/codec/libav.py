@@ -1,0 +1,228 @@
+"""Reading with FFmpeg's libraries: what libsndfile cannot open, and FLAC that is damaged."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import av
+import numpy as np
+
+from tenuto.audio.sound import Samples, SourceFormat
+from tenuto.errors import DecodeError
+
+from .access import check_readable
+from .declared import declared_frames
+from .reader import BLOCK_FRAMES
+
+__all__ = ["LibavReader", "read_tags"]
+
+# A playlist, a script or a text is no recording, and some demuxers open whatever files and
+# addresses are written in one. So only those that read sound from the one file are let in.
+_DEMUXERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,ogg,aac,loas,asf,avi,flv,mpegts,mpeg,mp3,flac,wav,w64,"
+    "aiff,au,caf,ac3,eac3,dts,truehd,amr,amrnb,amrwb,ape,wv,tta,tak,mpc,mpc8,dsf,iff,rm,oma,gsm"
+)
+_NAMES = {
+    "mov,mp4,m4a,3gp,3g2,mj2": "M4A",
+    "matroska,webm": "MATROSKA",
+    "aac": "ADTS",
+}
+_SUBTYPES = {
+    "PCM_U8": "PCM_U8",
+    "PCM_S8": "PCM_S8",
+    "PCM_S16": "PCM_16",
+    "PCM_S24": "PCM_24",
+    "PCM_S32": "PCM_32",
+    "PCM_F32": "FLOAT",
+    "PCM_F64": "DOUBLE",
+    "PCM_ALAW": "ALAW",
+    "PCM_MULAW": "ULAW",
+    "MP3": "MPEG_LAYER_III",
+}
+_LOSSY = {"AAC", "OPUS", "VORBIS", "MP3"}
+_WEBM_CODECS = {"opus", "vorbis"}
+# These have no index, and their length is a guess from the bit rate.
+_WITHOUT_LENGTH = {"aac", "loas", "mp3", "ac3", "eac3", "dts", "truehd", "amr", "gsm", "mpegts"}
+_TAGS = {"track": "tracknumber"}
+_KNOWN_TAGS = {
+    "title", "artist", "album", "comment", "date", "genre", "copyright", "license", "tracknumber",
+}  # fmt: skip
+_MAX_TAG = 4096
+_PACKET = 8192  # frames; encoders fill up the last packet
+_READABLE = {"u8", "u8p", "s16", "s16p", "s32", "s32p", "flt", "fltp", "dbl", "dblp"}
+_FULL_SCALE = {
+    code: np.float32(scale)
+    for code, scale in {"i2": 2.0**15, "i4": 2.0**31, "f4": 1.0, "f8": 1.0}.items()
+}
+_JITTER = 0.05  # seconds; containers that keep time in milliseconds are that little exact
+
+
+class LibavReader:
+    """A file that FFmpeg knows. Raises ``av.FFmpegError`` for one it does not.
+
+    Where time stamps show that something is missing, silence takes its place, so that the rest
+    stays where it was. With ``strict`` a frame whose checksum is wrong is missing, too.
+    """
+
+    def __init__(self, descriptor: int, *, strict: bool = False) -> None:
+        self._descriptor = descriptor
+        self._container = _open(descriptor)
+        if not self._container.streams.audio:
+            self.close()
+            raise DecodeError("holds no sound, only other media; name a recording")
+        self._stream = self._container.streams.audio[0]
+        if strict:
+            self._stream.codec_context.options = {"err_detect": "crccheck+explode"}
+        self._strict = strict
+        self._failed = self._filled = 0
+        self._broken_off = False
+        self._origin: int | None = None
+        self.source = self._describe()
+        self.expected_frames = self.source.declared_frames
+        self._jitter = round(_JITTER * self.source.rate)
+        self.padding = 0 if strict else min(_PACKET, self.source.rate // 5)
+
+    def _describe(self) -> SourceFormat:
+        codec = self._stream.codec_context
+        kind = self._container.format.name
+        name = _NAMES.get(kind, kind.split(",")[0].upper())
+        if name == "MATROSKA" and codec.codec.canonical_name in _WEBM_CODECS:
+            name = "WEBM"
+        subtype = codec.codec.canonical_name.upper()
+        if subtype == "ALAC":
+            subtype = "ALAC_16" if codec.format.name.startswith("s16") else "ALAC_24"
+        frames = None if kind in _WITHOUT_LENGTH else self._declared_frames()
+        return SourceFormat(
+            container=name,
+            subtype=_SUBTYPES.get(subtype.removesuffix("LE").removesuffix("BE"), subtype),
+            rate=codec.sample_rate,
+            channels=codec.layout.nb_channels,
+            tags=_tags(self._container, self._stream),
+            declared_frames=declared_frames(name, self._descriptor, frames),
+            bit_rate=(codec.bit_rate or None) if subtype in _LOSSY else None,
+        )
+
+    def _declared_frames(self) -> int | None:
+        rate = self._stream.codec_context.sample_rate
+        if self._stream.duration and self._stream.time_base:
+            return round(self._stream.duration * self._stream.time_base * rate)
+        if self._container.duration:
+            return round(self._container.duration / av.time_base * rate)
+        return None
+
+    def blocks(self) -> Iterator[Samples]:
+        """Raises ``OSError``."""
+        position, channels = 0, self.source.channels
+        for frame in self._frames():
+            block = _samples(frame)
+            start = self._start(frame, position)
+            if start is None or block.shape[1] != channels or frame.sample_rate != self.source.rate:
+                self._failed += 1
+                continue
+            yield from _silence(start - position, channels)
+            self._filled += start - position
+            yield block
+            position = start + len(block)
+
+    def _frames(self) -> Iterator[av.AudioFrame]:
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except av.FFmpegError as error:
+                self._check_readable(error)
+                self._broken_off = True
+                return
+            try:
+                frames = packet.decode()
+            except av.error.EOFError:
+                return
+            except av.FFmpegError as error:
+                self._check_readable(error)
+                self._failed += 1
+            else:
+                yield from frames
+
+    def _check_readable(self, error: av.FFmpegError) -> None:
+        # FFmpeg gives numbers of the operating system to faults of the file, too.
+        if isinstance(error, OSError):
+            check_readable(self._descriptor)
+
+    def _start(self, frame: av.AudioFrame, position: int) -> int | None:
+        """Where ``frame`` belongs, in frames from the beginning; None for nowhere.
+
+        ``position`` is where the last one ended.
+        """
+        if frame.pts is None or frame.time_base is None:
+            return None if self._strict else position
+        time = round(frame.pts * frame.time_base * self.source.rate)
+        if self._origin is None:
+            self._origin = 0 if self._strict else time
+        gap = time - self._origin - position
+        if self._strict and gap < 0:
+            return None
+        declared = self.source.declared_frames
+        # A time stamp may be damaged, too: only one within the file's own length is believed.
+        believed = declared is not None and position + gap < declared
+        exact = frame.time_base * self.source.rate == 1
+        return position + gap if believed and gap > (0 if exact else self._jitter) else position
+
+    def flaws(self) -> tuple[str, ...]:
+        flaws = []
+        if self._filled:
+            seconds = self._filled / self.source.rate
+            flaws.append(f"{seconds:.2f} s of missing or damaged sound were filled with silence")
+        elif self._failed:
+            flaws.append(f"{self._failed} of its packets could not be decoded")
+        if self._broken_off:
+            flaws.append("it breaks off: what follows cannot be read")
+        return tuple(flaws)
+
+    def close(self) -> None:
+        self._container.close()
+
+
+def read_tags(descriptor: int) -> dict[str, str]:
+    """The tags of a file, as far as FFmpeg can read any."""
+    try:
+        with _open(descriptor) as container:
+            return _tags(container, container.streams.audio[0])
+    except (av.FFmpegError, LookupError):
+        return {}
+
+
+def _open(descriptor: int) -> av.container.InputContainer:
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return av.open(
+        "fd:",
+        options={
+            "fd": str(descriptor),
+            "format_whitelist": _DEMUXERS,
+            "protocol_whitelist": "fd",
+        },
+        metadata_errors="replace",
+    )
+
+
+def _tags(container: av.container.InputContainer, stream: av.AudioStream) -> dict[str, str]:
+    both = {**stream.metadata, **container.metadata}
+    named = {_TAGS.get(name.lower(), name.lower()): text for name, text in both.items()}
+    return {name: text[:_MAX_TAG] for name, text in named.items() if name in _KNOWN_TAGS}
+
+
+def _samples(frame: av.AudioFrame) -> Samples:
+    if frame.format.name not in _READABLE:
+        (frame,) = av.AudioResampler(format="dbl", layout=frame.layout).resample(frame)
+    values = frame.to_ndarray()
+    values = values.T if frame.format.is_planar else values.reshape(frame.samples, -1)
+    if values.dtype == np.uint8:
+        return np.ascontiguousarray(values, np.float32) / np.float32(128) - np.float32(1)
+    return np.ascontiguousarray(values, np.float32) / _FULL_SCALE[values.dtype.str[1:]]
+
+
+def _silence(frames: int, channels: int) -> Iterator[Samples]:
+    for start in range(0, frames, BLOCK_FRAMES):
+        yield np.zeros((min(BLOCK_FRAMES, frames - start), channels), np.float32)

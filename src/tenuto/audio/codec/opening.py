@@ -1,0 +1,58 @@
+"""Which decoder reads a file."""
+
+from __future__ import annotations
+
+import av
+import soundfile
+
+from tenuto.errors import DecodeError
+
+from .access import check_readable, read_at
+from .libav import LibavReader
+from .reader import Reader
+from .sndfile import SndfileReader
+
+__all__ = ["open_reader"]
+
+_MISLEADING = 7  # what libsndfile says of a broken MP3: that there is no such file
+
+
+def open_reader(descriptor: int) -> Reader:
+    """libsndfile, or FFmpeg for what it does not know.
+
+    Raises ``DecodeError`` for what neither knows, and ``OSError``.
+    """
+    try:
+        reader = SndfileReader(descriptor)
+    except soundfile.LibsndfileError as error:
+        refusal = error
+    else:
+        return reader if reader.expected_frames else _second_opinion(descriptor, reader)
+    try:
+        return LibavReader(descriptor)
+    except av.FFmpegError as error:
+        if isinstance(error, OSError):
+            check_readable(descriptor)
+        raise DecodeError(_why(descriptor, refusal)) from refusal
+
+
+def _second_opinion(descriptor: int, reader: Reader) -> Reader:
+    """FFmpeg finds the sound in a recording whose header was never completed."""
+    try:
+        other = LibavReader(descriptor)
+    except (av.FFmpegError, DecodeError):
+        return reader
+    reader.close()
+    return other
+
+
+def _why(descriptor: int, refusal: soundfile.LibsndfileError) -> str:
+    head = read_at(descriptor, 0, 512)
+    if head[4:8] == b"ftyp":
+        return "is an MP4 file without a usable index: it was cut off, or never finished"
+    if head.isascii() and head.decode().replace("\n", "").replace("\r", "").isprintable():
+        return "is text, not sound; name a recording"
+    reason = refusal.error_string.strip().rstrip(".")
+    if refusal.code == _MISLEADING:
+        reason = "the beginning is damaged"
+    return f"holds no sound that can be read ({reason}); check that it is a recording"

@@ -1,0 +1,98 @@
+"""Reading with libsndfile: everything but AAC, WebM and their like."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import numpy as np
+import soundfile
+
+from tenuto.audio.sound import Samples, SourceFormat
+
+from .access import raise_io_error
+from .declared import declared_frames
+from .libav import read_tags
+from .mpeg import flaws_of_mpeg
+from .ogg import flaws_of_ogg
+from .reader import BLOCK_FRAMES
+
+__all__ = ["LOSSY_SUBTYPES", "SYSTEM_ERROR", "CorruptFrameError", "SndfileReader"]
+
+LOSSY_SUBTYPES = frozenset({"VORBIS", "OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III"})
+SYSTEM_ERROR = 2  # libsndfile's code for an error of the operating system
+
+_UNKNOWN_FRAMES = 2**63 - 1
+_MAX_TAG = 4096
+# Formats made of blocks of samples, which fill their last block up.
+_BLOCKWISE = {"IMA_ADPCM", "MS_ADPCM", "GSM610", "G721_32", "G723_24", "G723_40", "NMS_ADPCM_32"}
+_LARGEST_BLOCK = 1 << 14
+
+_FLAWS = {"OGG": flaws_of_ogg, "MP3": flaws_of_mpeg}
+
+
+class CorruptFrameError(Exception):
+    """libsndfile refuses to go on."""
+
+
+class SndfileReader:
+    """A file that libsndfile knows. Raises ``soundfile.LibsndfileError`` for one it does not."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        # libsndfile takes the sound to begin where the descriptor stands.
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        try:
+            self._file = soundfile.SoundFile(descriptor, closefd=False)
+        except soundfile.LibsndfileError as error:
+            if error.code == SYSTEM_ERROR:
+                raise_io_error(descriptor, error)
+            raise
+        frames = self._file.frames
+        self.expected_frames = frames if 0 <= frames < _UNKNOWN_FRAMES else None
+        self.source = self._describe()
+        self.padding = _LARGEST_BLOCK if self.source.subtype in _BLOCKWISE else 0
+
+    def _describe(self) -> SourceFormat:
+        file = self._file
+        frames = declared_frames(file.format, self._descriptor, self.expected_frames)
+        bit_rate = None
+        if file.subtype in LOSSY_SUBTYPES and frames:
+            bit_rate = os.fstat(self._descriptor).st_size * 8 * file.samplerate // frames
+        return SourceFormat(
+            container=file.format,
+            subtype=file.subtype,
+            rate=file.samplerate,
+            channels=file.channels,
+            endian=file.endian,
+            tags=self._tags(),
+            declared_frames=frames,
+            bit_rate=bit_rate,
+        )
+
+    def _tags(self) -> dict[str, str]:
+        if self._file.format == "MP3":
+            return read_tags(self._descriptor)
+        found = self._file.copy_metadata()
+        return {name: text[:_MAX_TAG] for name, text in found.items() if text}
+
+    def blocks(self) -> Iterator[Samples]:
+        """Raises ``CorruptFrameError`` after the last good block, and ``OSError``."""
+        block = np.empty((BLOCK_FRAMES, self.source.channels), np.float32)
+        while True:
+            try:
+                read = len(self._file.read(out=block))
+            except soundfile.LibsndfileError as error:
+                if error.code == SYSTEM_ERROR:
+                    raise_io_error(self._descriptor, error)
+                raise CorruptFrameError(error.error_string) from error
+            if read == 0:
+                return
+            yield block[:read]
+
+    def flaws(self) -> tuple[str, ...]:
+        look = _FLAWS.get(self.source.container)
+        return look(self._descriptor) if look else ()
+
+    def close(self) -> None:
+        self._file.close()

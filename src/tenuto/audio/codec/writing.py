@@ -1,0 +1,134 @@
+"""Writing with libsndfile, and with FFmpeg's libraries what that does not write."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import NoReturn
+
+import av
+import numpy as np
+import soundfile
+
+from tenuto.audio.sound import Samples, Sound
+from tenuto.errors import EncodeError
+
+from .formats import LAYOUTS, LIBAV_CODECS, Target
+from .reader import BLOCK_FRAMES
+from .sndfile import SYSTEM_ERROR
+
+__all__ = ["write_with_libav", "write_with_sndfile"]
+
+_LONGEST_WAV = 2**32 - 2**20  # bytes; the rest is left for the header and the tags
+_BYTES = {"PCM_U8": 1, "PCM_S8": 1, "ULAW": 1, "ALAW": 1, "PCM_16": 2, "PCM_24": 3, "DOUBLE": 8}
+_FLOATS = {"FLOAT", "DOUBLE"}
+# libsndfile drops all tags of a WAV file if they are longer than a few kilobytes together.
+_MAX_TAG = 2000
+_MAX_TAGS = 6000
+_LIBAV_TAGS = {"tracknumber": "track"}
+_BIT_RATES = {"MPEG_LAYER_III": (32_000, 320_000), "AAC": (16_000, 512_000)}
+_USUAL_BIT_RATE = 96_000  # a channel
+
+
+def write_with_sndfile(descriptor: int, sound: Sound, target: Target) -> None:
+    """Raises ``EncodeError`` and ``OSError``."""
+    container = target.container
+    size = sound.frames * sound.channels * _BYTES.get(target.subtype, 4)
+    if container in {"WAV", "WAVEX"} and size > _LONGEST_WAV:
+        container = "RF64"
+    full_scale = sound.source.full_scale if target.subtype in _FLOATS else 1.0
+    try:
+        with soundfile.SoundFile(
+            descriptor,
+            "w",
+            samplerate=sound.rate,
+            channels=sound.channels,
+            format=container,
+            subtype=target.subtype,
+            endian=target.endian,
+            closefd=False,
+        ) as file:
+            for name, text in _tags(sound).items():
+                # Containers without tags, or without this one, refuse it.
+                with suppress(soundfile.LibsndfileError):
+                    setattr(file, name, text)
+            # One huge block overflows the stack in libsndfile's Vorbis encoder.
+            for block in _blocks(sound):
+                file.write(block if full_scale == 1.0 else block * np.float32(full_scale))
+    except soundfile.LibsndfileError as error:
+        if error.code == SYSTEM_ERROR:
+            _raise_write_error(descriptor, error)
+        raise EncodeError(f"libsndfile refuses: {error.error_string}") from error
+
+
+def write_with_libav(descriptor: int, sound: Sound, target: Target) -> None:
+    """Raises ``EncodeError`` and ``OSError``."""
+    form, encoder = LIBAV_CODECS[target.container, target.subtype]
+    layout = LAYOUTS[sound.channels - 1]
+    try:
+        with av.open(f"/dev/fd/{descriptor}", "w", format=form) as container:
+            tags = _tags(sound)
+            container.metadata.update({_LIBAV_TAGS.get(name, name): tags[name] for name in tags})
+            stream = container.add_stream(encoder, rate=sound.rate)
+            assert isinstance(stream, av.AudioStream)
+            codec = stream.codec_context
+            codec.layout = layout
+            if encoder == "alac":
+                codec.format = "s16p" if target.subtype == "ALAC_16" else "s32p"
+            if limits := _BIT_RATES.get(target.subtype):
+                codec.bit_rate = min(max(_bit_rate(sound, target), limits[0]), limits[1])
+            codec.open()
+            converter = av.AudioResampler(
+                format=codec.format, layout=layout, rate=sound.rate, frame_size=codec.frame_size
+            )
+            for frame in _frames(sound, layout):
+                for converted in converter.resample(frame):
+                    container.mux(stream.encode(converted))
+            container.mux(stream.encode(None))
+    except av.FFmpegError as error:
+        if isinstance(error, OSError):
+            _raise_write_error(descriptor, error)
+        raise EncodeError(f"FFmpeg refuses: {error}") from error
+
+
+def _blocks(sound: Sound) -> Iterator[Samples]:
+    for start in range(0, sound.frames, BLOCK_FRAMES):
+        block = sound.samples[start : start + BLOCK_FRAMES]
+        if not np.isfinite(block).all():
+            raise EncodeError("the sound has samples that are not numbers")
+        yield block
+
+
+def _frames(sound: Sound, layout: str) -> Iterator[av.AudioFrame | None]:
+    position = 0
+    for block in _blocks(sound):
+        frame = av.AudioFrame.from_ndarray(block.reshape(1, -1), format="flt", layout=layout)
+        frame.sample_rate = sound.rate
+        frame.pts = position
+        position += len(block)
+        yield frame
+    yield None  # what the converter still holds
+
+
+def _tags(sound: Sound) -> dict[str, str]:
+    tags, room = {}, _MAX_TAGS
+    for name, text in sound.source.tags.items():
+        if name == "software":  # that one names the program which wrote the file
+            continue
+        encoded = text.encode("utf-8", "replace")[: min(_MAX_TAG, room)]
+        room -= len(encoded)
+        tags[name] = encoded.decode("utf-8", "ignore")
+    return tags
+
+
+def _bit_rate(sound: Sound, target: Target) -> int:
+    same = sound.source.subtype == target.subtype
+    return (same and sound.source.bit_rate) or _USUAL_BIT_RATE * sound.channels
+
+
+def _raise_write_error(descriptor: int, error: Exception) -> NoReturn:
+    """Raise the ``OSError`` that an encoder met, by meeting it again: it does not say which."""
+    os.pwrite(descriptor, bytes(BLOCK_FRAMES), os.fstat(descriptor).st_size)
+    raise OSError(errno.EIO, "could not be written, for a moment") from error

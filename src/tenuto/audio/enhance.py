@@ -1,0 +1,182 @@
+"""One noisy recording in, one enhanced recording and one honest outcome out."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from tenuto.clock import SYSTEM_CLOCK, Clock
+from tenuto.context import scope
+from tenuto.journal import Outcome, OutcomeStatus
+from tenuto.reporting import ErrorReporter
+
+from .codec import decode, encode, writable_as
+from .faults import in_words, stop_if_fatal
+from .names import path_text
+from .output import draft
+from .quality import Gate
+from .rungs import Rungs, Take
+from .setbacks import NO_SETBACKS, Setbacks
+from .sound import Sound
+from .trail import OnStep, Trail
+
+__all__ = ["DEFAULT_LADDER", "Enhancer", "MeterName", "enhance"]
+
+MeterName: TypeAlias = Literal["dnsmos", "none"]
+
+DEFAULT_LADDER = ("high_quality", "medium_quality", "basic")
+
+_BYTES_PER_SECOND = 4_000
+"""Of a rather small MP3: how long a recording is at most, as far as its size tells."""
+
+
+def enhance(
+    input: str | os.PathLike[str],  # noqa: A002 - the word for it
+    output: str | os.PathLike[str],
+    *,
+    ladder: Sequence[str] = DEFAULT_LADDER,
+    min_quality: float | None = None,
+    meter: MeterName = "dnsmos",
+    container: str | None = None,
+    reporter: ErrorReporter | None = None,
+) -> Outcome:
+    """Enhance one recording, as ``Enhancer.enhance`` does. For many, keep an ``Enhancer``."""
+    enhancer = Enhancer(
+        ladder=ladder,
+        min_quality=min_quality,
+        meter=meter,
+        container=container,
+        reporter=reporter,
+    )
+    return enhancer.enhance(input, output)
+
+
+class Enhancer:
+    """Enhances recordings, one after the other. Models are loaded once, when first needed.
+
+    ``ladder`` names the tiers to try, best first; when none passes its gate, the best there is is
+    used. ``min_quality`` is what the meter must say of an output at least. ``container`` is the
+    format to write; without one, that of the input. ``on_step`` is told before each step how many
+    seconds of sound it is about. Not for several threads at once.
+    """
+
+    def __init__(
+        self,
+        *,
+        ladder: Sequence[str] = DEFAULT_LADDER,
+        min_quality: float | None = None,
+        meter: MeterName = "dnsmos",
+        container: str | None = None,
+        reporter: ErrorReporter | None = None,
+        on_step: OnStep | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self._reporter = reporter or ErrorReporter("tenuto", clock=clock)
+        self._rungs = Rungs(ladder, Gate(min_quality, meter=meter), clock)
+        self._container = container
+        self._on_step = on_step or (lambda _: None)
+        self._clock = clock
+
+    def enhance(
+        self,
+        input: str | os.PathLike[str],  # noqa: A002 - the word for it
+        output: str | os.PathLike[str],
+        setbacks: Setbacks = NO_SETBACKS,
+    ) -> Outcome:
+        """Enhance ``input`` and write it to ``output``, whole or not at all.
+
+        The outcome is ``enhanced`` if a tier passed the gate and the input was whole. It is
+        ``degraded`` if the input had to be repaired, or nothing passed, so that the best reject or
+        the original is written. It is ``quarantined``, and nothing written, if there is no sound
+        to be had from the input, or no way to write it. ``setbacks`` are those of earlier
+        attempts. The outcome is in the journal, and so is every error on the way.
+
+        Raises ConfigurationError and ResourceLimitError where no recording would fare better:
+        the output folder cannot be written to, an engine is not installed, a disk is full.
+        """
+        started = self._clock.monotonic()
+        work = path_text(input)
+        trail = Trail(
+            work,
+            reporter=self._reporter,
+            on_step=self._on_step,
+            setbacks=setbacks,
+        )
+        with scope(input=work):
+            fate = self._decide(Path(input), Path(output), trail, setbacks.without)
+        written = fate.status is not OutcomeStatus.QUARANTINED
+        take = fate.take
+        outcome = Outcome(
+            input=work,
+            output=path_text(output) if written else None,
+            status=fate.status,
+            tier=take.tier if take and written else None,
+            quality_before=take.quality_before if take else None,
+            quality_after=take.quality_after if take and written else None,
+            seconds=round(self._clock.monotonic() - started, 3),
+            audio_seconds=fate.audio_seconds,
+            errors=tuple(trail.errors),
+            reason="; ".join(dict.fromkeys(trail.reasons)) or None,
+            time=self._clock.now(),
+        )
+        self._reporter.journal.record(outcome)
+        return outcome
+
+    def _decide(
+        self, source: Path, output: Path, trail: Trail, without: Collection[str]
+    ) -> _Fate:
+        sound = take = None
+        try:
+            with trail.step("decode", _most_seconds(source)):
+                sound = decode(source)
+            trail.reasons.extend(sound.repairs)
+            take = self._rungs.best_take(sound, trail, without=without)
+            self._write(source, sound, take, output, trail)
+        except Exception as error:  # every recording gets an outcome, whatever happens to it
+            stop_if_fatal(error)
+            trail.caught(error)
+            trail.reasons.append(in_words(error))
+            return _Fate(OutcomeStatus.QUARANTINED, take, sound.duration if sound else None)
+        whole = take.accepted and not sound.repairs
+        status = OutcomeStatus.ENHANCED if whole else OutcomeStatus.DEGRADED
+        return _Fate(status, take, sound.duration)
+
+    def _write(self, source: Path, sound: Sound, take: Take, output: Path, trail: Trail) -> None:
+        untouched = take.samples is sound.samples and not sound.repairs
+        same_kind = source.suffix.lower() == output.suffix.lower() and self._container is None
+        try:
+            with trail.step("encode", sound.duration), draft(output) as path:
+                if untouched and same_kind:
+                    shutil.copyfile(source, path)
+                else:
+                    encode(sound.with_samples(take.samples), path, container=self._target(sound))
+        except OSError as error:
+            stop_if_fatal(error, output.parent)
+            raise
+
+    def _target(self, sound: Sound) -> str | None:
+        """The container to write; None for the input's own, where that can be written."""
+        if self._container is not None:
+            return self._container
+        target = writable_as(sound.source)
+        return target.container if target.reason else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Fate:
+    """How a recording ended: what is written of it, and how long it is."""
+
+    status: OutcomeStatus
+    take: Take | None
+    audio_seconds: float | None
+
+
+def _most_seconds(path: Path) -> float:
+    try:
+        return path.stat().st_size / _BYTES_PER_SECOND
+    except (OSError, ValueError):  # it will be told by the decoder
+        return 0.0

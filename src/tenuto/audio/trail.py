@@ -1,0 +1,60 @@
+"""What happens to one recording on its way: attempts opened before they are made, errors kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tenuto.journal import Attempt, AttemptEnd
+from tenuto.reporting import ErrorReporter
+
+from .setbacks import Setbacks
+
+__all__ = ["OnStep", "Trail"]
+
+OnStep = Callable[[float], None]
+"""Told before each step how many seconds of sound it is about."""
+
+
+class Trail:
+    """The attempts and errors of one recording; ``work`` is its name in the journal."""
+
+    def __init__(
+        self,
+        work: str,
+        *,
+        reporter: ErrorReporter,
+        on_step: OnStep,
+        setbacks: Setbacks,
+    ) -> None:
+        self._work = work
+        self._reporter = reporter
+        self._journal = reporter.journal
+        self._on_step = on_step
+        self.errors: list[str] = list(setbacks.errors)
+        """Event ids, oldest first, each once."""
+        self.reasons: list[str] = list(setbacks.reasons)
+        """Sentences for people: why the outcome is what it is."""
+
+    @contextmanager
+    def step(self, name: str, audio_seconds: float) -> Iterator[None]:
+        """A step that may fail, or kill the process: the journal knows of it before it begins."""
+        self._on_step(audio_seconds)
+        attempt = self._journal.open_attempt(Attempt(work=self._work, step=name))
+        try:
+            yield
+        except Exception as error:  # it is only noted in passing
+            event = self.caught(error, step=name)
+            self._journal.close_attempt(attempt, AttemptEnd.FAILED, error_id=event)
+            raise
+        except BaseException:
+            self._journal.close_attempt(attempt, AttemptEnd.REFUSED)
+            raise
+        self._journal.close_attempt(attempt, AttemptEnd.SUCCEEDED)
+
+    def caught(self, error: BaseException, **context: object) -> str:
+        """Keep ``error`` in the journal, once however often it is seen; its event id."""
+        event = self._reporter.report(error, context)
+        if event.id not in self.errors:
+            self.errors.append(event.id)
+        return event.id

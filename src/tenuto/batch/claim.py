@@ -1,0 +1,80 @@
+"""One run at a time in an output folder, and what the run before it left."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tenuto.audio.output import is_draft
+from tenuto.errors import ConfigurationError
+
+__all__ = ["CLAIM_NAME", "Claim", "claim"]
+
+CLAIM_NAME = ".tenuto-run"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An output folder that is ours.
+
+    The mark of a run is a file that goes when the run ends in order. Where one was cut short, its
+    drafts have been removed, and outputs that no outcome accounts for are its own.
+    """
+
+    mark: Path
+    cut_short: bool
+    """Whether the run before did not end in order."""
+
+    def release(self) -> None:
+        """This run has ended in order."""
+        with suppress(OSError):  # at worst the next run looks for drafts in vain
+            self.mark.unlink()
+
+
+@contextmanager
+def claim(folder: Path) -> Iterator[Claim]:
+    """Have ``folder``, which is made if need be, to ourselves.
+
+    Raises ConfigurationError while another run has the folder, and where it cannot be written to.
+    """
+    path = folder / CLAIM_NAME
+    cut_short = path.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
+    except OSError as error:
+        raise ConfigurationError("the output folder", f"{folder}: {error.strerror}") from error
+    try:
+        _lock(descriptor, path)
+        if cut_short:
+            _remove_drafts(folder)
+        yield Claim(path, cut_short)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        ours = path.exists() and os.path.samestat(os.fstat(descriptor), path.stat())
+    except BlockingIOError:
+        ours = False
+    except OSError:
+        return  # a file system without locks
+    if not ours:  # or it was, until the run that had it ended a moment ago
+        raise ConfigurationError(
+            "the output folder",
+            f"another run is writing to {path.parent}; wait until it ends, or stop it",
+        )
+
+
+def _remove_drafts(folder: Path) -> None:
+    for place, _, names in os.walk(folder):
+        for name in names:
+            if is_draft(name):
+                with suppress(OSError):  # a draft that stays hurts nobody
+                    os.unlink(os.path.join(place, name))  # noqa: PTH108, PTH118

@@ -1,0 +1,1 @@
+"""``enhance_all``: recordings in, enhanced recordings and ``outcomes.jsonl`` out."""

@@ -1,0 +1,63 @@
+"""What a run has done, in numbers that add up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from tenuto.journal import Outcome, OutcomeStatus
+
+__all__ = ["Summary"]
+
+
+@dataclass(slots=True)
+class Summary:
+    """``inputs`` = enhanced + degraded + quarantined + finished earlier + left."""
+
+    inputs: int
+    finished_earlier: int
+    """Had an outcome before the run, and were not done again."""
+    ignored: int = 0
+    """Files in the folders that are not called like sound. Not inputs."""
+    statuses: Counter[OutcomeStatus] = field(default_factory=Counter)
+    tiers: Counter[str] = field(default_factory=Counter)
+    """How many recordings were enhanced by each tier."""
+    audio_seconds: float = 0.0
+    """How much sound has been worked on."""
+    seconds: float = 0.0
+    """How long the run took."""
+    stopped: str | None = None
+    """Why the run was stopped before its end; None where it was not."""
+    interrupted_by: int | None = None
+    """The signal that asked it to stop, if one did."""
+
+    def add(self, outcome: Outcome) -> None:
+        """Count an outcome."""
+        self.statuses[outcome.status] += 1
+        self.audio_seconds += outcome.audio_seconds or 0.0
+        if outcome.status is OutcomeStatus.ENHANCED and outcome.tier:
+            self.tiers[outcome.tier] += 1
+
+    @property
+    def ended(self) -> int:
+        """Recordings this run has given an outcome."""
+        return self.statuses.total()
+
+    @property
+    def left(self) -> int:
+        """Recordings for the next run."""
+        return self.inputs - self.finished_earlier - self.ended
+
+    @property
+    def times_real_time(self) -> float:
+        """Seconds of sound for each second of the run."""
+        return self.audio_seconds / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def exit_status(self) -> int:
+        """0: all is well; 1: something is in quarantine; 2: stopped; 128 + n: by a signal."""
+        if self.stopped is not None:
+            return 2
+        if self.interrupted_by is not None:
+            return 128 + self.interrupted_by
+        return 1 if self.statuses[OutcomeStatus.QUARANTINED] else 0

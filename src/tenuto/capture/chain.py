@@ -1,0 +1,76 @@
+"""The exceptions behind an exception: causes, contexts, members of groups."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+from .event import Link, Relation
+from .frames import LocalsBudget, frames
+from .safe import message_of, text, type_name
+
+__all__ = ["chain", "notes_of", "relatives", "walk"]
+
+_LINKS = 32
+_DEPTH = 16
+_MEMBERS = 16
+_NOTES = 16
+_NOTE_LIMIT = 1024  # characters
+
+
+def relatives(error: BaseException) -> Iterator[tuple[Relation, BaseException]]:
+    """What stands directly behind ``error``: one cause or context, then the first members."""
+    cause = error.__cause__
+    if cause is not None:
+        yield "cause", cause
+    elif error.__context__ is not None and not error.__suppress_context__:
+        yield "context", error.__context__
+    if isinstance(error, BaseExceptionGroup):
+        for member in error.exceptions[:_MEMBERS]:
+            yield "member", member
+
+
+def walk(error: BaseException) -> Iterator[tuple[Relation, int, BaseException]]:
+    """Everything behind ``error``, each exception once, nearest first.
+
+    Yields relation, the parent's place in this order (-1 for ``error`` itself) and exception.
+    Ends, however the exceptions refer to each other.
+    """
+    seen = {id(error)}
+    waiting = deque([(error, -1, 0)])
+    count = 0
+    while waiting:
+        parent, place, depth = waiting.popleft()
+        for relation, other in relatives(parent):
+            if id(other) in seen:
+                continue
+            if count == _LINKS:
+                return
+            seen.add(id(other))
+            yield relation, place, other
+            if depth + 1 < _DEPTH:
+                waiting.append((other, count, depth + 1))
+            count += 1
+
+
+def chain(error: BaseException, budget: LocalsBudget) -> tuple[Link, ...]:
+    """Everything behind ``error``, as it is kept."""
+    return tuple(
+        Link(
+            relation=relation,
+            parent=parent,
+            type=type_name(type(other)),
+            message=message_of(other),
+            notes=notes_of(other),
+            frames=frames(other.__traceback__, budget),
+        )
+        for relation, parent, other in walk(error)
+    )
+
+
+def notes_of(error: BaseException) -> tuple[str, ...]:
+    """The notes added to ``error``, as far as they are text."""
+    notes = error.__dict__.get("__notes__")
+    if not isinstance(notes, (list, tuple)):
+        return ()
+    return tuple(text(note, _NOTE_LIMIT) for note in notes[:_NOTES] if isinstance(note, str))

@@ -1,0 +1,119 @@
+"""Tracebacks, walked by hand: no source line is read, no frame is kept."""
+
+from __future__ import annotations
+
+import os
+import re
+from types import CodeType, FrameType, TracebackType
+
+from .event import Frame, Plain
+from .safe import plain_locals, text
+
+__all__ = ["LocalsBudget", "Place", "frames", "place_of", "steps"]
+
+_OUTERMOST, _INNERMOST = 10, 40  # of a deep traceback, the middle is left out
+_LONGEST_WALK = 100_000
+_PLACES = 8192
+_VARIABLES_PER_FRAME = 12
+
+_STDLIB = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120 - pathlib would be imported for it
+_LIBRARIES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+# The guards are plumbing around the user's call. The pipeline is an application like any other.
+_PLUMBING = re.compile(r"tenuto(?!\.(?:audio|batch)\b)(?:\.|$)")
+_COMPREHENSION = re.compile(r"\.?<(?:listcomp|dictcomp|setcomp|genexpr)>")
+_GENERATED = re.compile(r"\d{4,}|(?=[a-f]*\d)[0-9a-f]{8,}")
+
+
+class Place:
+    """What never changes about a line of code: where its function lives, and whose it is.
+
+    ``key`` is what a fingerprint knows of it: no line number, no path above the module, no part
+    of a name that a generator made.
+    """
+
+    __slots__ = ("code", "file", "function", "in_app", "key", "module")
+
+    def __init__(self, code: CodeType, module: str) -> None:
+        self.code = code  # kept so that its id is not given to another
+        self.file = text(code.co_filename, 1024)
+        self.function = text(code.co_qualname, 200)
+        self.module = text(module, 200)
+        self.in_app = _is_in_app(code.co_filename, module)
+        if module == "__main__":  # the same file has another name when it is imported
+            module = os.path.basename(code.co_filename).removesuffix(".py")  # noqa: PTH119
+        self.key = _GENERATED.sub("#", f"{module}:{_COMPREHENSION.sub('', code.co_qualname)}")
+
+
+_places: dict[int, Place] = {}
+
+
+def place_of(frame: FrameType) -> Place:
+    """The place a frame stands at."""
+    code = frame.f_code
+    place = _places.get(id(code))
+    if place is None:
+        if len(_places) >= _PLACES:
+            _places.clear()
+        module = frame.f_globals.get("__name__")
+        place = Place(code, module if isinstance(module, str) else "?")
+        _places[id(code)] = place
+    return place
+
+
+def _is_in_app(file: str, module: str) -> bool:
+    if file.startswith("<frozen ") or _PLUMBING.match(module):
+        return False
+    if any(library in file for library in _LIBRARIES):
+        return False
+    return not file.startswith(_STDLIB)
+
+
+def steps(traceback: TracebackType | None) -> list[TracebackType]:
+    """The steps of a traceback from the outside in: all of up to 50, else both of its ends."""
+    found: list[TracebackType] = []
+    while traceback is not None and len(found) < _LONGEST_WALK:
+        found.append(traceback)
+        traceback = traceback.tb_next
+    if len(found) > _OUTERMOST + _INNERMOST:
+        return [*found[:_OUTERMOST], *found[-_INNERMOST:]]
+    return found
+
+
+class LocalsBudget:
+    """How many variables one event may still describe, over all its frames."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, variables: int = 32) -> None:
+        self.left = variables
+
+    def locals_of(self, frame: FrameType) -> dict[str, Plain]:
+        if self.left <= 0:
+            return {}
+        kept = plain_locals(frame.f_locals, min(self.left, _VARIABLES_PER_FRAME))
+        self.left -= len(kept)
+        return kept
+
+
+def frames(traceback: TracebackType | None, budget: LocalsBudget) -> tuple[Frame, ...]:
+    """The frames of a traceback, outermost first.
+
+    The innermost frame and those of the user's own code show their variables, from the inside
+    out until the budget is spent.
+    """
+    found: list[Frame] = []
+    for step in reversed(steps(traceback)):
+        place = place_of(step.tb_frame)
+        shown = place.in_app or not found
+        found.append(
+            Frame(
+                file=place.file,
+                function=place.function,
+                line=step.tb_lineno,
+                module=place.module,
+                in_app=place.in_app,
+                locals=budget.locals_of(step.tb_frame) if shown else {},
+            )
+        )
+    found.reverse()
+    return tuple(found)

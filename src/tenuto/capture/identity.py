@@ -1,0 +1,54 @@
+"""One exception object is one event, however many layers see it."""
+
+from __future__ import annotations
+
+from itertools import count
+
+from tenuto.clock import SYSTEM_CLOCK, Clock
+
+__all__ = ["captured_id", "claim", "new_id", "stamp"]
+
+_STAMP = "__tenuto_event__"
+_CLAIM = "__tenuto_claim__"
+_count = count()
+
+
+def new_id(clock: Clock = SYSTEM_CLOCK) -> str:
+    """32 hexadecimal digits that sort by time: milliseconds, a count, and chance."""
+    milliseconds = int(clock.now() * 1000) & 0xFFFF_FFFF_FFFF
+    chance = int(clock.random() * 2**32) << 32 | int(clock.random() * 2**32)
+    return f"{milliseconds:012x}{next(_count) & 0xFFFF:04x}{chance:016x}"
+
+
+def captured_id(error: BaseException) -> str | None:
+    """The id of the event that ``error`` has become; None if it has not been captured."""
+    try:
+        found = error.__dict__.get(_STAMP)
+    except Exception:  # a class may put anything in the place of its __dict__
+        return None
+    return found if type(found) is str else None
+
+
+def stamp(error: BaseException, event_id: str) -> str:
+    """Mark ``error`` as captured; returns its id, which is the first it was given.
+
+    The mark goes with the exception through pickling and process pools.
+    """
+    try:
+        # One step under the interpreter's lock: of two threads, one wins.
+        found = error.__dict__.setdefault(_STAMP, event_id)
+    except Exception:  # an error that cannot be marked is told again by the next layer
+        return event_id
+    return found if type(found) is str else event_id
+
+
+def claim(error: BaseException) -> bool:
+    """True for whoever asks first: it is theirs to store ``error``, and nobody else's.
+
+    The answer, too, goes with the exception through pickling and process pools.
+    """
+    try:
+        mine = new_id()
+        return bool(error.__dict__.setdefault(_CLAIM, mine) == mine)
+    except Exception:  # rather stored twice than not at all
+        return True

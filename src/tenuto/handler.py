@@ -1,0 +1,191 @@
+"""``ErrorHandler``: the one door to everything below."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from threading import Lock
+from typing import Any, ParamSpec, TypeVar
+
+from tenuto.capture import ErrorEvent, captured_id
+from tenuto.clock import SYSTEM_CLOCK, Clock
+from tenuto.context import scope
+from tenuto.errors import TenutoError
+from tenuto.journal import Journal
+from tenuto.policies import CircuitBreaker, Fallback, Retry, stack
+from tenuto.recovery import (
+    Ladder,
+    LadderResult,
+    RecoveryManager,
+    RecoveryResult,
+    Tier,
+    hold_context,
+)
+from tenuto.reporting import ErrorReporter, PolicyNotes
+
+__all__ = ["ErrorHandler"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class ErrorHandler:
+    """What a pipeline needs when something fails, for one service.
+
+    ``journal`` is where errors are kept: by default the journal of the user, opened when the
+    first error comes. Whatever the handler makes (retries, breakers, ladders) works for plain and
+    for coroutine functions, and tells the journal what it did.
+    """
+
+    def __init__(
+        self,
+        service_name: str,
+        *,
+        journal: Journal | None = None,
+        error_reporter: ErrorReporter | None = None,
+        recovery_manager: RecoveryManager | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self.service_name = service_name
+        self.error_reporter = error_reporter or ErrorReporter(
+            service_name, journal=journal, clock=clock
+        )
+        self.recovery_manager = recovery_manager or RecoveryManager(clock=clock)
+        if self.recovery_manager.on_escalation is None:
+            self.recovery_manager.on_escalation = self._escalated
+        self._clock = clock
+        self._notes = PolicyNotes(self.error_reporter)
+        self._breakers: dict[str, CircuitBreaker] = {}
+        self._lock = Lock()
+
+    def handle_error(
+        self, error: BaseException, context: Mapping[str, Any] | None = None
+    ) -> ErrorEvent:
+        """Keep ``error`` in the journal, with ``context`` and that of the scopes around.
+
+        Handled again, by another layer, the same exception stays one event and gains the context
+        given there. Returns the event; never raises. ``context`` itself, as it is, is held by the
+        exception for the recovery strategies; the journal gets a redacted copy.
+        """
+        if context is not None:
+            hold_context(error, context)
+        return self.error_reporter.report(error, context)
+
+    def recover(
+        self,
+        error: BaseException,
+        strategy: str | None = None,
+        context: Mapping[str, Any] | None = None,
+    ) -> RecoveryResult:
+        """Try to make good for ``error``; see ``RecoveryManager.recover``. Never raises."""
+        return self._note(error, self.recovery_manager.recover(error, strategy, context))
+
+    async def recover_async(
+        self,
+        error: BaseException,
+        strategy: str | None = None,
+        context: Mapping[str, Any] | None = None,
+    ) -> RecoveryResult:
+        """``recover`` for strategies that may be asynchronous."""
+        result = await self.recovery_manager.recover_async(error, strategy, context)
+        return self._note(error, result)
+
+    def scope(self, **context: Any) -> AbstractContextManager[None]:
+        """Add ``context`` to every error captured inside the block."""
+        return scope(**context)
+
+    def with_retry(
+        self,
+        func: Callable[..., Any] | None = None,
+        max_retries: int = 3,
+        backoff: Any = "exponential",
+        exceptions: Any = None,
+        **settings: Any,
+    ) -> Callable[..., Any]:
+        """Repeat a call that failed: at most ``max_retries`` times, so ``1 + max_retries`` calls.
+
+        ``@with_retry``, ``@with_retry(max_retries=5)`` and ``with_retry(func, max_retries=5)`` all
+        give a guarded function. The settings are those of ``tenuto.policies.Retry``.
+        """
+        policy = Retry(
+            max_retries, backoff, exceptions, clock=self._clock, on_event=self._notes, **settings
+        )
+        return policy if func is None else policy(func)
+
+    def circuit_breaker(
+        self,
+        failure_threshold: int | Callable[..., Any] = 5,
+        timeout: float = 60.0,
+        fallback: Callable[..., Any] | None = None,
+        **settings: Any,
+    ) -> Callable[..., Any]:
+        """Stop calling what keeps failing: after ``failure_threshold`` failures in a row, refuse.
+
+        After ``timeout`` seconds a probe is let through. ``fallback`` stands in for refused calls,
+        and for those only, with the same arguments; without one they raise CircuitOpenError.
+        The settings are those of ``tenuto.policies.CircuitBreaker``.
+        """
+        if callable(failure_threshold):  # @circuit_breaker, without arguments
+            return self._breaker()(failure_threshold)
+        return self._breaker(
+            failure_threshold=failure_threshold, timeout=timeout, fallback=fallback, **settings
+        )
+
+    def protect(
+        self, name: str, *, fallback: Callable[..., Any] | None = None
+    ) -> Callable[[Callable[P, R]], Callable[P, R]]:
+        """Guard calls to the dependency ``name`` with what nearly everybody wants.
+
+        A retry around a circuit breaker; both with their defaults. All functions that this handler
+        protects under one name share one circuit. ``fallback`` stands in, with the same arguments,
+        when the circuit refuses or the retries are used up.
+        """
+        with self._lock:
+            breaker = self._breakers.get(name)
+            if breaker is None:
+                breaker = self._breakers[name] = self._breaker(name=name)
+        retry = Retry(name=name, clock=self._clock, on_event=self._notes)
+        if fallback is None:
+            return stack(retry, breaker)
+        return stack(Fallback(fallback, on_event=self._notes, name=name), retry, breaker)
+
+    def degrade(
+        self, ladder: Ladder | Iterable[Tier | tuple[str, Callable[..., Any]]]
+    ) -> Callable[..., Any]:
+        """A function that does the work by the best tier of ``ladder`` that manages it.
+
+        It returns a ``LadderResult``, so that a loss of quality is never hidden, and keeps every
+        fall in the journal. It has to be awaited where a tier or a gate is a coroutine function.
+        """
+        rungs = ladder if isinstance(ladder, Ladder) else Ladder(ladder)
+        rungs = rungs.telling(self.log_degradation)
+        if rungs.is_async:
+
+            async def climb_async(*args: Any, **kwargs: Any) -> LadderResult:
+                return await rungs.climb_async(*args, **kwargs)
+
+            return climb_async
+
+        @functools.wraps(rungs.climb)
+        def climb(*args: Any, **kwargs: Any) -> LadderResult:
+            return rungs.climb(*args, **kwargs)
+
+        return climb
+
+    def log_degradation(self, name: str, error: BaseException) -> ErrorEvent:
+        """Keep the fact that tier ``name`` was left because of ``error``. Never raises."""
+        return self.error_reporter.report(error, {"degraded_from": name})
+
+    def _breaker(self, **settings: Any) -> CircuitBreaker:
+        return CircuitBreaker(clock=self._clock, on_event=self._notes, **settings)
+
+    def _escalated(self, strategy: str, error: BaseException) -> None:
+        self.error_reporter.report(error, {"escalated_from": strategy})
+
+    def _note(self, error: BaseException, result: RecoveryResult) -> RecoveryResult:
+        """Keep what recovering from ``error`` came to, beside the error, where that is kept."""
+        if captured_id(error) is not None:
+            told = {"recovery": result.strategy, "recovery_result": result.reason.value}
+            self.error_reporter.report(error, told)
+        return result

@@ -1,0 +1,30 @@
+"""Errors, outcomes and attempts at rest: appended by many processes, lost by none."""
+
+from .journal import Journal, open_journal
+from .mover import Moved
+from .records import (
+    Attempt,
+    AttemptEnd,
+    Batch,
+    Group,
+    Outcome,
+    OutcomeStatus,
+    Reader,
+    Record,
+    Transition,
+)
+
+__all__ = [
+    "Attempt",
+    "AttemptEnd",
+    "Batch",
+    "Group",
+    "Journal",
+    "Moved",
+    "Outcome",
+    "OutcomeStatus",
+    "Reader",
+    "Record",
+    "Transition",
+    "open_journal",
+]

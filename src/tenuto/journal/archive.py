@@ -1,0 +1,81 @@
+"""The one file that all spools of a machine are moved into: ``journal.db``."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from tenuto.clock import Clock
+
+from .losses import Losses
+from .schema import migrate
+
+__all__ = ["SET_ASIDE", "Archive", "is_damage"]
+
+SET_ASIDE = "a damaged journal was set aside"
+
+_BUSY = 5.0  # seconds to wait for a reader's cursor to be written
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether the file itself is broken, rather than the disk full or the file locked."""
+    name = getattr(error, "sqlite_errorname", "")
+    return name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
+
+
+class Archive:
+    """A connection to ``journal.db`` that follows the file. Not for two threads at once."""
+
+    def __init__(self, folder: Path, clock: Clock, losses: Losses) -> None:
+        self.path = folder / "journal.db"
+        self._clock = clock
+        self._losses = losses
+        self._db: sqlite3.Connection | None = None
+        self._inode = 0
+
+    def connect(self) -> sqlite3.Connection:
+        """The connection. Raises ``sqlite3.Error`` or ``OSError`` where there can be none."""
+        if self._db is not None and self._has_moved():
+            self.close()  # another process set the file aside
+        if self._db is None:
+            self._db = self._open()
+            self._inode = self.path.stat().st_ino
+        return self._db
+
+    def set_aside(self) -> None:
+        """Give the damaged file another name, for someone to look at; the next one begins empty.
+
+        To be called only under the lease.
+        """
+        self.close()
+        suffix = f".damaged-{int(self._clock.now() * 1000)}"
+        for part in ("", "-wal", "-shm"):  # a later rescue needs the log beside its database
+            file = self.path.with_name(self.path.name + part)
+            if file.exists():
+                file.rename(self.path.with_name(f"{self.path.name}{suffix}{part}"))
+        self._losses.add(SET_ASIDE)
+
+    def close(self) -> None:
+        db, self._db = self._db, None
+        if db is not None:
+            db.close()
+
+    def _has_moved(self) -> bool:
+        try:
+            return self.path.stat().st_ino != self._inode
+        except FileNotFoundError:
+            return True
+
+    def _open(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        db = sqlite3.connect(
+            self.path, isolation_level=None, check_same_thread=False, timeout=_BUSY
+        )
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = NORMAL")
+            migrate(db)
+        except BaseException:
+            db.close()
+            raise
+        return db

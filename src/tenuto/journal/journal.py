@@ -1,0 +1,308 @@
+"""The journal: the one door to spools, archive and readers."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from typing import Any, Self
+
+from tenuto.capture import ErrorEvent, Plain, new_id, plain
+from tenuto.clock import SYSTEM_CLOCK, Clock
+from tenuto.errors import FaultClass
+
+from . import queries
+from .archive import Archive
+from .encoding import encode
+from .folding import Folds
+from .following import Follower
+from .forking import survive_forks
+from .location import journal_folder
+from .losses import Losses
+from .mover import Moved, Mover
+from .overlay import overlay
+from .records import Attempt, AttemptEnd, Batch, Group, Outcome, Reader, Transition
+from .writer import Writer
+
+__all__ = ["Journal", "open_journal"]
+
+_FLUSH_EVERY = 1.0  # seconds that a count of repeats may be in memory alone
+_LEASE_TRIES = 50
+_LEASE_PAUSE = 0.02  # seconds
+_REPEAT = "-"
+
+
+class Journal:
+    """Everything that went wrong, and how each input ended; survives the death of its writers.
+
+    ``path`` is a folder; None stands for ``TENUTO_JOURNAL``, else a folder of the user's own.
+    Nothing is read or written before it is needed. For many threads, many processes, and forks.
+
+    What is appended is durable against the death of the process on return. Only the counts of
+    folded repeats may lag by up to a second. No writing method raises or waits for another
+    process: what the disk does not take is kept in a bounded memory, and ``losses`` says what
+    even that could not hold.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str] | None = None, *, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
+        self.path = journal_folder(path)
+        self._clock = clock
+        self._losses = Losses()
+        self._folds = Folds()
+        self._flushed_at = clock.monotonic()
+        spools = self.path / "spools"
+        self._spools = spools
+        self._writer = Writer(spools, clock, self._losses)
+        # Reentrant: a signal handler may read the journal in the middle of a read.
+        self._reading = threading.RLock()
+        self._archive = Archive(self.path, clock, self._losses)
+        self._mover = Mover(self.path, spools, self._archive, self._losses)
+        self._follower = Follower(self._archive, spools)
+        self._own_positions: dict[str, int] = {}
+        survive_forks(self)
+
+    # Writing
+
+    def append(self, event: ErrorEvent) -> None:
+        """Store an error whole."""
+        self._write("event", event.to_dict())
+        self._folds.keep(event, self._clock.monotonic())
+
+    def fold(self, fingerprint: str, context: Mapping[str, Plain]) -> tuple[ErrorEvent, int] | None:
+        """Count an error as a repeat, where it is one of a fault that is known well enough.
+
+        Returns the stored event that it is folded into, and its number among the repeats; None if
+        the error is to be captured and appended.
+        """
+        monotonic = self._clock.monotonic()
+        folded = self._folds.fold(fingerprint, context, self._clock.now(), monotonic)
+        if monotonic - self._flushed_at >= _FLUSH_EVERY:
+            self._tell_counts(monotonic)
+        return folded
+
+    def annotate(
+        self,
+        event_id: str,
+        context: Mapping[str, Plain] | None = None,
+        handled_by: str | None = None,
+    ) -> None:
+        """Add to a stored event. Of a repeat, which is only a number, nothing more is kept."""
+        if _REPEAT not in event_id:
+            note = {"event_id": event_id, "context": context or {}, "handled_by": handled_by}
+            self._write("annotation", note)
+
+    def record(self, what: Outcome | Transition) -> None:
+        """Store how an input ended, or that a policy changed its state."""
+        if what.time is None:
+            what = replace(what, time=self._clock.now())
+        self._write("outcome" if isinstance(what, Outcome) else "transition", asdict(what))
+
+    def open_attempt(self, attempt: Attempt) -> str:
+        """Store an attempt before it is made, so that a killed process leaves evidence.
+
+        Returns the attempt's id.
+        """
+        attempt_id = attempt.id or new_id(self._clock)
+        started = attempt.started or self._clock.now()
+        self._write("attempt", {**asdict(attempt), "id": attempt_id, "started": started})
+        return attempt_id
+
+    def close_attempt(
+        self,
+        attempt_id: str,
+        ended: AttemptEnd | str,
+        error_id: str | None = None,
+        *,
+        fault_class: FaultClass | None = None,
+        wait: float | None = None,
+        duration: float | None = None,
+    ) -> None:
+        """Store how an attempt ended; any process may. ``wait`` and ``duration`` in seconds."""
+        ending = {"error_id": error_id, "fault_class": fault_class}
+        times = {"wait": wait, "duration": duration}
+        self._write("attempt_end", {"id": attempt_id, "ended": ended, **ending, **times})
+
+    @property
+    def losses(self) -> Mapping[str, int]:
+        """What this process could not store or read, and how often, by reason."""
+        return self._losses.seen()
+
+    def count_loss(self, reason: str) -> None:
+        """Remember that something was lost on its way into the journal, or out of it."""
+        self._losses.add(reason)
+
+    def flush(self) -> None:
+        """Make the counts of repeats durable, and offer the disk what it has refused before."""
+        self._tell_counts(self._clock.monotonic())
+        lost = self._losses.take_untold()
+        if lost:
+            told = [{"reason": reason, "count": count} for reason, count in lost.items()]
+            self._writer.write([("drop", encode(drop)) for drop in told])
+        self._writer.flush()
+
+    def move(self) -> Moved:
+        """Move what is in the spools of this machine into the archive, unless another does."""
+        with self._reading:
+            return self._mover.move()
+
+    def close(self) -> None:
+        """Flush, and let go of all files. The journal can be used again."""
+        self.flush()
+        with self._reading:
+            self._writer.close()
+            self._archive.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _write(self, kind: str, body: dict[str, Any]) -> None:
+        try:
+            text = encode(body)
+        except Exception:  # a value made to break encoders, or one that refers to itself
+            text = encode({str(name): plain(value) for name, value in body.items()})
+        self._writer.write([(kind, text)])
+
+    def _tell_counts(self, monotonic: float) -> None:
+        self._flushed_at = monotonic
+        grown = self._folds.take_dirty()
+        if grown:
+            self._writer.write([("slice", encode(part)) for part in grown])
+
+    # Reading
+
+    def groups(self) -> list[Group]:
+        """All groups of errors, the most frequent first."""
+        with self._view() as db:
+            return queries.groups(db)
+
+    def events(self, group: str | None = None, limit: int = 100) -> list[ErrorEvent]:
+        """Errors that were stored whole, newest first; those of one group, by fingerprint."""
+        with self._view() as db:
+            return queries.events(db, group, limit)
+
+    def event(self, event_id: str) -> ErrorEvent | None:
+        """The error of this id. For a repeat, the event that it was folded into."""
+        with self._view() as db:
+            return queries.event(db, event_id.partition(_REPEAT)[0])
+
+    def repeats(self, event_id: str) -> int:
+        """How many repeats were folded into an event."""
+        with self._view() as db:
+            return queries.repeats(db, event_id)
+
+    def outcomes(self, limit: int | None = None) -> list[Outcome]:
+        """How inputs ended, oldest first: all, or the newest ``limit``."""
+        with self._view() as db:
+            return queries.outcomes(db, limit)
+
+    def attempts(self, work: str | None = None) -> list[Attempt]:
+        """Attempts in the order in which they started: all, or those at one work."""
+        with self._view() as db:
+            return queries.attempts(db, work, only_open=False)
+
+    def open_attempts(self, work: str | None = None) -> list[Attempt]:
+        """Attempts that nobody has closed: going on, or cut short by the death of a process."""
+        with self._view() as db:
+            return queries.attempts(db, work, only_open=True)
+
+    def transitions(self, policy: str | None = None, limit: int = 100) -> list[Transition]:
+        """Changes of state, newest first: of all policies, or of one."""
+        with self._view() as db:
+            return queries.transitions(db, policy, limit)
+
+    def drops(self) -> dict[str, int]:
+        """What all processes together could not store, by reason."""
+        with self._view() as db:
+            return queries.drops(db)
+
+    def read(self, reader: Reader, limit: int = 100) -> Batch:
+        """What ``reader`` is told next. It is told again until the reader has advanced.
+
+        Raises ``sqlite3.Error`` or ``OSError`` if it cannot be read now.
+        """
+        if reader.own:
+            with self._reading:
+                ring, process = self._writer.ring(), self._writer.process
+                after = self._own_positions.get(reader.name, 0)
+                return self._follower.next(process, ring, after, limit)
+        with self._view() as db:
+            after = queries.cursor(db, reader.name)
+            records = queries.records_after(db, after, limit)
+            return Batch(tuple(records), records[-1].position if records else after)
+
+    def advance(self, reader: Reader, position: int) -> None:
+        """``reader`` has done with everything up to ``position``.
+
+        Raises ``sqlite3.Error`` or ``OSError`` if that cannot be written down.
+        """
+        if reader.own:
+            self._own_positions[reader.name] = position
+            return
+        with self._reading:
+            self._archive.connect().execute(
+                "INSERT OR REPLACE INTO cursors VALUES (?, ?)", (f"reader:{reader.name}", position)
+            )
+
+    @contextmanager
+    def _view(self) -> Generator[sqlite3.Connection, None, None]:
+        """The archive with everything in it; failing that, a copy in memory that has it."""
+        self.flush()
+        with self._reading:
+            if self._settle():
+                yield self._archive.connect()
+                return
+            copy = overlay(self._archive, self._spools, self._writer.process, self._writer.ring())
+            try:
+                yield copy
+            finally:
+                copy.close()
+
+    def _settle(self) -> bool:
+        if self._writer.ring():
+            return False
+        for _ in range(_LEASE_TRIES):
+            moved = self._mover.move()
+            if moved is not Moved.BUSY:
+                return moved is Moved.ALL
+            self._clock.sleep(_LEASE_PAUSE)
+        return False
+
+    # Forks
+
+    def rest(self) -> None:
+        """Come to rest before a fork. For ``forking`` only, like the two below."""
+        self._reading.acquire()
+        self._writer.lock.acquire()
+
+    def resume(self) -> None:
+        self._writer.lock.release()
+        self._reading.release()
+
+    def begin_anew_in_child(self) -> None:
+        self._archive.close()  # safe at rest, and necessary: SQLite must not know it any more
+        self._writer.begin_anew_in_child()
+        self._losses.begin_anew_in_child()
+        self._folds = Folds()  # counts that are not told yet are the parent's to tell
+        self._own_positions.clear()
+        self.resume()
+
+
+def open_journal(
+    path: str | os.PathLike[str] | None = None, *, clock: Clock = SYSTEM_CLOCK
+) -> Journal:
+    """The journal in the folder ``path``, with what dead processes left behind taken in.
+
+    None stands for ``TENUTO_JOURNAL``, else a folder of the user's own. Never raises: where
+    nothing can be stored, the journal is kept in memory.
+    """
+    journal = Journal(path, clock=clock)
+    journal.move()
+    return journal

@@ -1,0 +1,160 @@
+"""Moves what is in the spools into the archive. Of all processes, one at a time does."""
+
+from __future__ import annotations
+
+import sqlite3
+from enum import Enum, auto
+from pathlib import Path
+
+from .apply import Applier
+from .archive import Archive, is_damage
+from .locks import FileLock
+from .losses import Losses
+from .spool import rows_after, spool_names
+
+__all__ = ["Moved", "Mover", "process_of"]
+
+SPOOL_DAMAGED = "a damaged spool was set aside"
+
+_BATCH = 500  # rows in one transaction
+
+
+class Moved(Enum):
+    """How far a mover has come."""
+
+    ALL = auto()
+    """Whatever was in a spool when it began is in the archive."""
+    BUSY = auto()
+    """Somebody else has the lease."""
+    FAILED = auto()
+    """The archive cannot be written now. The spools keep what they have."""
+
+
+def process_of(spool: str) -> str:
+    """The process that owns, or owned, the spool of this name."""
+    return spool.rpartition("-")[0]
+
+
+class Mover:
+    """Reads beyond its cursor in each spool, and removes those whose owner is gone.
+
+    Row and cursor are written in one transaction: each row is moved exactly once. Not for two
+    threads at once.
+    """
+
+    def __init__(self, folder: Path, spools: Path, archive: Archive, losses: Losses) -> None:
+        self._folder = folder
+        self._spools = spools
+        self._archive = archive
+        self._losses = losses
+
+    def move(self) -> Moved:
+        """Move all there is. Never raises."""
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lease = FileLock.acquire(self._folder / "mover.lock")
+        except OSError as error:
+            self._losses.add(f"cannot move spools: {error.strerror}")
+            return Moved.FAILED
+        if lease is None:
+            return Moved.BUSY
+        try:
+            self._move_all()
+        except (OSError, sqlite3.Error) as error:
+            if isinstance(error, sqlite3.Error) and is_damage(error):
+                return self._begin_anew()
+            self._losses.add(f"cannot move spools: {error}")
+            return Moved.FAILED
+        finally:
+            lease.release()
+        return Moved.ALL
+
+    def _begin_anew(self) -> Moved:
+        try:
+            self._archive.set_aside()
+            self._move_all()
+        except (OSError, sqlite3.Error) as error:
+            self._losses.add(f"cannot move spools: {error}")
+            return Moved.FAILED
+        return Moved.ALL
+
+    def _move_all(self) -> None:
+        db = self._archive.connect()
+        names = spool_names(self._spools)
+        for name in names:
+            self._move_one(db, name)
+        self._forget_others(db, names)
+
+    def _move_one(self, db: sqlite3.Connection, name: str) -> None:
+        lock = FileLock.acquire(self._spools / f"{name}.lock")
+        ownerless = lock is not None
+        try:
+            try:
+                self._copy_rows(db, name)
+            except _SpoolError:
+                if ownerless:
+                    self._set_aside(name)
+                return  # its owner will notice too, and begin another
+            if ownerless:
+                self._remove(name)
+        finally:
+            if lock is not None:
+                if (self._spools / f"{name}.db").exists():
+                    lock.release()
+                else:
+                    lock.remove()
+
+    def _copy_rows(self, db: sqlite3.Connection, name: str) -> None:
+        cursor = _cursor(db, name)
+        while True:
+            try:
+                rows = rows_after(self._spools / f"{name}.db", cursor, _BATCH)
+            except sqlite3.Error as error:
+                raise _SpoolError from error
+            if not rows:
+                return
+            cursor = rows[-1][0]
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                applier = Applier(db)
+                for n, kind, body in rows:
+                    applier.apply(process_of(name), n, kind, body)
+                applier.finish()
+                db.execute("INSERT OR REPLACE INTO cursors VALUES (?, ?)", (_key(name), cursor))
+                db.execute("COMMIT")
+            except BaseException:
+                db.execute("ROLLBACK") if db.in_transaction else None
+                raise
+            if len(rows) < _BATCH:
+                return
+
+    def _remove(self, name: str) -> None:
+        for part in ("-wal", "-shm", ""):
+            (self._spools / f"{name}.db{part}").unlink(missing_ok=True)
+
+    def _set_aside(self, name: str) -> None:
+        for part in ("-wal", "-shm", ""):
+            file = self._spools / f"{name}.db{part}"
+            if file.exists():
+                file.rename(file.with_name(f"{name}.damaged{part}"))
+        self._losses.add(SPOOL_DAMAGED)
+
+    @staticmethod
+    def _forget_others(db: sqlite3.Connection, names: list[str]) -> None:
+        """Drop the cursors of spools that are gone."""
+        known = {key for (key,) in db.execute("SELECT name FROM cursors WHERE name GLOB 'spool:*'")}
+        for key in known - set(map(_key, names)):
+            db.execute("DELETE FROM cursors WHERE name = ?", (key,))
+
+
+class _SpoolError(Exception):
+    """A spool, not the archive, cannot be read."""
+
+
+def _key(name: str) -> str:
+    return f"spool:{name}"
+
+
+def _cursor(db: sqlite3.Connection, name: str) -> int:
+    row = db.execute("SELECT position FROM cursors WHERE name = ?", (_key(name),)).fetchone()
+    return row[0] if row else 0

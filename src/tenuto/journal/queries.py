@@ -1,0 +1,142 @@
+"""The questions a journal answers, put to a connection."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import Any
+
+from tenuto.capture import ErrorEvent
+from tenuto.errors import FaultClass
+
+from .records import Attempt, AttemptEnd, Group, Outcome, Record, Transition
+
+__all__ = [
+    "attempts",
+    "cursor",
+    "drops",
+    "event",
+    "events",
+    "groups",
+    "outcomes",
+    "records_after",
+    "records_of",
+    "repeats",
+    "transitions",
+]
+
+_ATTEMPT = "id, work, step, number, started, ended, fault_class, wait, duration, error_id"
+_TOLD = """
+SELECT seq AS seq, n AS n, process AS process, 'event' AS kind, body FROM events WHERE {0}
+UNION ALL SELECT seq, n, process, 'slice', body FROM slices WHERE {0}
+UNION ALL SELECT seq, n, process, 'transition', body FROM transitions WHERE {0}
+ORDER BY {1} LIMIT :limit
+"""
+
+
+def groups(db: sqlite3.Connection) -> list[Group]:
+    """All groups, the most frequent first."""
+    rows = db.execute("SELECT * FROM groups ORDER BY count DESC, last DESC, fingerprint")
+    names = [column[0] for column in rows.description]
+    found = [dict(zip(names, row, strict=True)) for row in rows]
+    return [Group(**{**row, "fault_class": FaultClass(row["fault_class"])}) for row in found]
+
+
+def events(db: sqlite3.Connection, group: str | None, limit: int) -> list[ErrorEvent]:
+    """Events that were kept whole, newest first; of one group by its fingerprint."""
+    if group is None:
+        rows = db.execute("SELECT id, body FROM events ORDER BY seq DESC LIMIT ?", (limit,))
+    else:
+        rows = db.execute(
+            "SELECT id, body FROM events WHERE fingerprint = ? ORDER BY seq DESC LIMIT ?",
+            (group, limit),
+        )
+    return [_annotated(db, event_id, body) for event_id, body in rows.fetchall()]
+
+
+def event(db: sqlite3.Connection, event_id: str) -> ErrorEvent | None:
+    """The event of this id, with what was added to it later."""
+    row = db.execute("SELECT id, body FROM events WHERE id = ?", (event_id,)).fetchone()
+    return None if row is None else _annotated(db, *row)
+
+
+def _annotated(db: sqlite3.Connection, event_id: str, body: str) -> ErrorEvent:
+    told = json.loads(body)
+    notes = db.execute(
+        "SELECT body FROM annotations WHERE event_id = ? ORDER BY rowid", (event_id,)
+    )
+    for (note,) in notes:
+        added = json.loads(note)
+        told["context"].update(added["context"])
+        if added["handled_by"] is not None:
+            told["handled_by"].append(added["handled_by"])
+    return ErrorEvent.from_dict(told)
+
+
+def repeats(db: sqlite3.Connection, event_id: str) -> int:
+    """How many repeats were folded into an event."""
+    row = db.execute("SELECT count FROM slices WHERE event_id = ?", (event_id,)).fetchone()
+    return row[0] if row else 0
+
+
+def outcomes(db: sqlite3.Connection, limit: int | None) -> list[Outcome]:
+    """Outcomes, oldest first; the newest ``limit`` of them."""
+    rows = db.execute(
+        "SELECT body FROM (SELECT seq, body FROM outcomes ORDER BY seq DESC LIMIT ?) ORDER BY seq",
+        (-1 if limit is None else limit,),
+    )
+    return [Outcome.from_dict(json.loads(body)) for (body,) in rows]
+
+
+def attempts(db: sqlite3.Connection, work: str | None, *, only_open: bool) -> list[Attempt]:
+    """Attempts in the order in which they started; those at one work."""
+    rows = db.execute(
+        f"SELECT {_ATTEMPT} FROM attempts WHERE work IS NOT NULL"  # noqa: S608 - constants only
+        " AND (?1 IS NULL OR work = ?1) AND (NOT ?2 OR ended = 'open') ORDER BY started, rowid",
+        (None if work is None else json.dumps(work), only_open),
+    )
+    names = [name.strip() for name in _ATTEMPT.split(",")]
+    return [_attempt(dict(zip(names, row, strict=True))) for row in rows]
+
+
+def _attempt(row: dict[str, Any]) -> Attempt:
+    row["work"] = json.loads(row["work"])
+    row["ended"] = AttemptEnd(row["ended"])
+    row["fault_class"] = FaultClass(row["fault_class"]) if row["fault_class"] else None
+    return Attempt(**row)
+
+
+def transitions(db: sqlite3.Connection, policy: str | None, limit: int) -> list[Transition]:
+    """Changes of state, newest first; those of one policy."""
+    rows = db.execute(
+        "SELECT body FROM transitions WHERE ?1 IS NULL OR policy = ?1 ORDER BY seq DESC LIMIT ?2",
+        (policy, limit),
+    )
+    return [Transition(**json.loads(body)) for (body,) in rows]
+
+
+def drops(db: sqlite3.Connection) -> dict[str, int]:
+    """What was lost, by reason."""
+    return dict(db.execute("SELECT reason, count FROM drops ORDER BY reason"))
+
+
+def cursor(db: sqlite3.Connection, reader: str) -> int:
+    """How far a reader has read."""
+    key = (f"reader:{reader}",)
+    row = db.execute("SELECT position FROM cursors WHERE name = ?", key).fetchone()
+    return row[0] if row else 0
+
+
+def records_after(db: sqlite3.Connection, seq: int, limit: int) -> list[Record]:
+    """What a reader of the whole machine is told next."""
+    rows = db.execute(_TOLD.format("seq > :seq", "seq"), {"seq": seq, "limit": limit})
+    return [Record(seq, kind, json.loads(body)) for seq, _, _, kind, body in rows]
+
+
+def records_of(db: sqlite3.Connection, process: str, n: int, limit: int) -> list[Record]:
+    """What a reader of one process is told next, as far as the archive has it."""
+    rows = db.execute(
+        _TOLD.format("process = :process AND n > :n", "n"),
+        {"process": process, "n": n, "limit": limit},
+    )
+    return [Record(n, kind, json.loads(body)) for _, n, _, kind, body in rows]

@@ -1,0 +1,173 @@
+"""What a journal holds besides errors, and what it tells of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from tenuto.errors import FaultClass
+
+__all__ = [
+    "Attempt",
+    "AttemptEnd",
+    "Batch",
+    "Group",
+    "Outcome",
+    "OutcomeStatus",
+    "Reader",
+    "Record",
+    "Transition",
+]
+
+
+class OutcomeStatus(StrEnum):
+    """How an input ended."""
+
+    ENHANCED = "enhanced"
+    """A tier passed its test."""
+    DEGRADED = "degraded"
+    """The best there was is used; ``reason`` says why it is not more."""
+    QUARANTINED = "quarantined"
+    """Set aside; ``reason`` says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How one input ended: there is exactly one for each.
+
+    Qualities are on the meter's scale, ``seconds`` is the time the work took, ``audio_seconds``
+    the length of the sound. ``errors`` are the ids of the events on the way. ``time`` is in
+    seconds since 1970 UTC; the journal fills it in.
+    """
+
+    input: str
+    output: str | None
+    status: OutcomeStatus
+    tier: str | None = None
+    quality_before: float | None = None
+    quality_after: float | None = None
+    seconds: float | None = None
+    audio_seconds: float | None = None
+    errors: tuple[str, ...] = ()
+    reason: str | None = None
+    time: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """One line of ``outcomes.jsonl``."""
+        return {
+            "input": self.input,
+            "output": self.output,
+            "status": self.status.value,
+            "tier": self.tier,
+            "quality_before": self.quality_before,
+            "quality_after": self.quality_after,
+            "seconds": self.seconds,
+            "audio_seconds": self.audio_seconds,
+            "errors": list(self.errors),
+            "reason": self.reason,
+        }
+
+    @classmethod
+    def from_dict(cls, row: Mapping[str, Any]) -> Outcome:
+        known = {name: row[name] for name in cls.__dataclass_fields__ if name in row}
+        known["status"] = OutcomeStatus(row["status"])
+        known["errors"] = tuple(row["errors"])
+        return cls(**known)
+
+
+class AttemptEnd(StrEnum):
+    """How an attempt ended."""
+
+    OPEN = "open"
+    """It has not ended, or its process was killed in the middle of it."""
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    REFUSED = "refused"
+    """It was not made: a breaker, a limit or a budget said no."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try at one step of some work.
+
+    ``work`` names what is worked on, such as an input's path; ``step`` what is tried, such as a
+    tier. ``number`` counts from 1. ``started`` is in seconds since 1970 UTC; ``wait`` (before the
+    attempt) and ``duration`` are in seconds. The journal fills in ``id`` and ``started`` where they
+    are not given.
+    """
+
+    work: str
+    step: str
+    number: int = 1
+    id: str = ""
+    started: float = 0.0
+    ended: AttemptEnd = AttemptEnd.OPEN
+    fault_class: FaultClass | None = None
+    wait: float | None = None
+    duration: float | None = None
+    error_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """A policy went from one state to another, such as a breaker from closed to open."""
+
+    policy: str
+    before: str
+    after: str
+    reason: str = ""
+    time: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """All errors with one fingerprint.
+
+    ``message`` and ``where`` are those of the first event, ``latest`` is the id of the last one
+    that was kept whole. ``first`` and ``last`` are in seconds since 1970 UTC.
+    """
+
+    fingerprint: str
+    type: str
+    message: str
+    where: str
+    fault_class: FaultClass
+    count: int
+    first: float
+    last: float
+    latest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One thing a reader is told: ``kind`` is ``event``, ``slice`` or ``transition``.
+
+    A slice tells how often a kept event has been repeated so far. It is told again, with a higher
+    ``revision`` and a higher ``count``, as the repeats go on.
+    """
+
+    position: int
+    kind: str
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Somebody who follows a journal.
+
+    One that follows only its ``own`` process starts with the process, and its place is kept in
+    memory. Any other starts with the journal, and its place is kept there under its name.
+    """
+
+    name: str
+    own: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The next records for a reader, in order; ``position`` is where they end."""
+
+    records: tuple[Record, ...]
+    position: int

@@ -1,0 +1,109 @@
+"""The file that one process appends to: a small SQLite database that nobody else writes.
+
+A row is durable against the death of the process as soon as ``append`` returns; against power
+loss, as far as the operating system has written it out.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from .locks import FileLock
+
+__all__ = ["Row", "Spool", "rows_after", "spool_names"]
+
+Row: TypeAlias = tuple[int, str, str]
+"""A number that only grows within its process, the kind of record, its body as JSON."""
+
+_CREATE = "CREATE TABLE records (n INTEGER PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL)"
+_ROWS_PER_STATEMENT = 300  # three values each; old builds of SQLite allow 999
+_ROW_OVERHEAD = 2048  # bytes: an append also writes the page that its row begins on
+
+
+class Spool:
+    """The owner's side. Raises ``sqlite3.Error`` and ``OSError``; not for two threads at once."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.size = 0
+        self._lock = self._new_lock(folder / f"{name}.lock")
+        path = folder / f"{name}.db"
+        try:
+            self._db = self._new_database(path)
+        except BaseException:
+            for leftover in folder.glob(f"{name}.db*"):
+                leftover.unlink()
+            self._lock.remove()
+            raise
+
+    @staticmethod
+    def _new_lock(path: Path) -> FileLock:
+        lock = FileLock.acquire(path)
+        if lock is None:  # a mover is looking at it this very moment
+            raise OSError(f"{path} is taken")
+        return lock
+
+    @staticmethod
+    def _new_database(path: Path) -> sqlite3.Connection:
+        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        try:
+            db.execute("PRAGMA page_size = 1024")  # an append writes whole pages: small ones
+            db.execute("PRAGMA synchronous = OFF")  # an empty file is no loss
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute(_CREATE)
+            db.execute("PRAGMA synchronous = NORMAL")
+            # A checkpoint would stall the caller who happens to cause it.
+            db.execute("PRAGMA wal_autocheckpoint = 0")
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Make all of ``rows`` durable; up to 300 at once are all or none."""
+        for start in range(0, len(rows), _ROWS_PER_STATEMENT):
+            part = rows[start : start + _ROWS_PER_STATEMENT]
+            places = ",".join(["(?,?,?)"] * len(part))
+            values = [value for row in part for value in row]
+            # INSERT OR IGNORE: what was written before a later part failed is offered again.
+            self._db.execute(f"INSERT OR IGNORE INTO records VALUES {places}", values)  # noqa: S608
+            self.size += sum(len(row[2]) + _ROW_OVERHEAD for row in part)
+
+    def close(self) -> None:
+        """Leave the file to the mover."""
+        try:
+            self._db.close()
+        finally:
+            self._lock.release()
+
+    def forget(self) -> None:
+        """Let go in a forked child: the spool is the parent's."""
+        self._db.close()
+        self._lock.forget()
+
+
+def spool_names(folder: Path) -> list[str]:
+    """All spools in ``folder``, oldest first within a process."""
+    return sorted(path.name.removesuffix(".db") for path in folder.glob("*.db"))
+
+
+def rows_after(path: Path, n: int, limit: int) -> list[Row]:
+    """The first ``limit`` rows of somebody's spool with a number above ``n``.
+
+    Empty where the file is gone, or its owner is still making it.
+    """
+    if not path.exists():
+        return []
+    db = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
+    try:
+        query = "SELECT n, kind, body FROM records WHERE n > ? ORDER BY n LIMIT ?"
+        return db.execute(query, (n, limit)).fetchall()
+    except sqlite3.OperationalError as error:
+        if not path.exists() or "no such table" in str(error):
+            return []
+        raise
+    finally:
+        db.close()

@@ -1,0 +1,80 @@
+"""``Fallback``: something else in place of a call that failed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, ParamSpec, TypeVar
+
+from tenuto.errors import FaultClass, classify
+
+from .events import EventKind, Listener, PolicyEvent, announce, hook_failed
+from .guard import protect
+from .lineage import is_neutral
+from .rules import Exceptions, Matcher, matcher
+
+__all__ = ["Fallback"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_NOT_TO_BE_HIDDEN = (FaultClass.BUG, FaultClass.CONFIGURATION)
+
+
+@dataclass(frozen=True)
+class Fallback:
+    """What to give the caller where the guarded call fails, or is refused.
+
+    ``substitute`` is a function, called with the same arguments, or a value. By default it stands
+    in for every error except bugs and wrong configuration, which nobody should learn to live with.
+    """
+
+    substitute: Any
+    exceptions: Exceptions = None
+    """What it stands in for: a type, a tuple of types, or a function of the error."""
+    _: KW_ONLY
+    name: str | None = None
+    """For events; the guarded function's name by default."""
+    on_event: Listener | None = field(default=None, repr=False)
+
+    function: Callable[..., Any] = field(init=False, repr=False, compare=False)
+    """The substitute as a function."""
+    _matches: Matcher | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        chosen = self.substitute
+        function = chosen if callable(chosen) else lambda *_, **__: chosen
+        object.__setattr__(self, "function", function)
+        object.__setattr__(self, "_matches", matcher("exceptions", self.exceptions))
+
+    def __str__(self) -> str:
+        return f"Fallback({getattr(self.substitute, '__name__', repr(self.substitute))})"
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        return protect(function, fallback=self)
+
+    def covers(self, error: BaseException) -> bool:
+        """Whether the substitute stands in for ``error``. Never for a cancellation."""
+        fault = classify(error, FaultClass.INFRASTRUCTURE)
+        if is_neutral(error, fault):
+            return False
+        if self._matches is None:
+            return fault not in _NOT_TO_BE_HIDDEN
+        try:
+            return bool(self._matches(error))
+        except Exception as broken:  # a rule's bug must not replace the user's own error
+            hook_failed(broken)
+            return False
+
+    def announce(self, error: BaseException, name: str) -> None:
+        """Tell the listener that the substitute stands in for ``error``."""
+        if self.on_event is not None:
+            fault = classify(error, FaultClass.INFRASTRUCTURE)
+            event = PolicyEvent(
+                EventKind.FELL_BACK,
+                "fallback",
+                self.name or name,
+                error=error,
+                fault_class=fault,
+            )
+            announce(self.on_event, event)

@@ -1,0 +1,204 @@
+"""One thread per process that does what no caller should wait for."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Protocol
+
+from tenuto.journal import Journal, Moved, Reader, Record
+
+__all__ = ["PUMP", "Pump", "Subscriber"]
+
+_INTERVAL = 1.0  # seconds between two turns while there is work
+_AT_EXIT = 2.0  # seconds that a process waits for its last turn
+_BATCH = 100  # records
+_TRIES = 3
+
+
+class Subscriber(Protocol):
+    """Somebody who is told what is in a journal, at least once, and in order."""
+
+    @property
+    def reader(self) -> Reader:
+        """The name and the scope of its cursor."""
+        ...
+
+    def receive(self, record: Record) -> None:
+        """Called on the pump's thread. A record that raises three times is skipped and counted."""
+        ...
+
+
+class _Delivery:
+    """One subscriber's way through one journal."""
+
+    def __init__(self, journal: Journal, subscriber: Subscriber) -> None:
+        self._journal = journal
+        self._subscriber = subscriber
+        self._failures = 0
+        self.own = subscriber.reader.own
+
+    def deliver(self) -> bool:
+        """Tell all there is; whether nothing is left."""
+        reader = self._subscriber.reader
+        while True:
+            batch = self._journal.read(reader, _BATCH)
+            for record in batch.records:
+                if not self._tell(record):
+                    return False
+                self._journal.advance(reader, record.position)
+            self._journal.advance(reader, batch.position)
+            if len(batch.records) < _BATCH:
+                return True
+
+    def _tell(self, record: Record) -> bool:
+        try:
+            self._subscriber.receive(record)
+        except Exception as error:  # a broken destination is its own trouble, not the pipeline's
+            self._failures += 1
+            if self._failures < _TRIES:
+                return False
+            self._journal.count_loss(f"{self._subscriber.reader.name}: {type(error).__name__}")
+        self._failures = 0
+        return True
+
+
+class Attachment:
+    """A journal that is looked after for somebody, and whom to tell of it."""
+
+    def __init__(self, journal: Journal, subscribers: Sequence[Subscriber], *, owned: bool) -> None:
+        self._journal = journal
+        self._deliveries = [_Delivery(journal, each) for each in subscribers]
+        self._owned = owned
+        self.leaving = False
+
+    def turn(self) -> bool:
+        """Flush, tell and move; whether nothing is left to do. Never raises."""
+        try:
+            self._journal.flush()
+            done = [each.deliver() for each in self._deliveries if each.own]
+            moved = self._journal.move()
+            done += [each.deliver() for each in self._deliveries if not each.own]
+        except Exception as error:  # the thread outlives whatever happens to one journal
+            self._journal.count_loss(f"reading the journal: {type(error).__name__}")
+            return False
+        return moved is Moved.ALL and all(done)
+
+    def close(self) -> None:
+        """Let go of the journal, where nobody else has it."""
+        if self._owned:
+            self._journal.close()
+
+
+class Pump:
+    """Flushes and moves journals, and tells subscribers. The thread starts with the first event."""
+
+    def __init__(self) -> None:
+        self._attachments: list[Attachment] = []
+        self._registered = False
+        self._begin()
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._turning = threading.Lock()
+        self._due = threading.Event()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def attach(
+        self, journal: Journal, subscribers: Sequence[Subscriber], *, owned: bool
+    ) -> Attachment:
+        """Look after ``journal``; an ``owned`` one is closed when it is detached."""
+        attachment = Attachment(journal, subscribers, owned=owned)
+        with self._lock:
+            self._attachments.append(attachment)
+        return attachment
+
+    def detach(self, attachment: Attachment) -> None:
+        """Take a last turn for a journal, and look after it no longer."""
+        attachment.leaving = True
+        self.turn([attachment])
+
+    def retire(self, attachment: Attachment) -> None:
+        """Detach, on the thread and as soon as may be: fit for finalizers."""
+        attachment.leaving = True
+        self._due.set()
+
+    def wake(self) -> None:
+        """There is something new. Costs next to nothing."""
+        if not self._due.is_set():
+            self._due.set()
+        if self._thread is None:
+            self._start()
+
+    def turn(self, only: Sequence[Attachment] | None = None) -> bool:
+        """Do now what the thread does once a second; whether nothing is left to do."""
+        with self._lock:
+            todo = list(self._attachments if only is None else only)
+        done = True
+        with self._turning:
+            for attachment in todo:
+                done &= attachment.turn()
+                if attachment.leaving:
+                    self._let_go(attachment)
+        return done
+
+    def _let_go(self, attachment: Attachment) -> None:
+        with self._lock:
+            if attachment not in self._attachments:
+                return
+            self._attachments.remove(attachment)
+        attachment.close()
+
+    def stop(self) -> None:
+        """Take a last turn, of at most two seconds, and end the thread."""
+        thread = self._thread
+        if thread is not None:
+            self._stopping.set()
+            self._due.set()
+            thread.join(_AT_EXIT)
+            self._begin()
+
+    def begin_anew_in_child(self) -> None:
+        """After a fork: threads stay with the parent."""
+        self._begin()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is not None:
+                return
+            self._register()
+            thread = threading.Thread(
+                target=_run, args=(self, self._due, self._stopping), name="tenuto", daemon=True
+            )
+            try:
+                thread.start()
+            except RuntimeError:  # no more threads, or the interpreter is going down
+                return
+            self._thread = thread
+
+    def _register(self) -> None:
+        if not self._registered:
+            self._registered = True
+            atexit.register(self.stop)
+        # The workers of multiprocessing end without calling what atexit has.
+        util = sys.modules.get("multiprocessing.util")
+        if util is not None:
+            util.Finalize(None, self.stop, exitpriority=0)
+
+
+def _run(pump: Pump, due: threading.Event, stopping: threading.Event) -> None:
+    while not stopping.is_set():
+        due.wait()
+        due.clear()
+        if not pump.turn():
+            due.set()
+        stopping.wait(_INTERVAL)
+    pump.turn()
+
+
+PUMP = Pump()
+os.register_at_fork(after_in_child=PUMP.begin_anew_in_child)
