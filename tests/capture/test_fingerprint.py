@@ -18,7 +18,7 @@ def error_of(source, *, file="/srv/app/pipeline.py", module="app.pipeline", call
     try:
         space[call]()
     except Exception as error:
-        return error
+        return error.with_traceback(error.__traceback__.tb_next)
 
 
 def print_of(source, context=None, **where):
@@ -176,7 +176,7 @@ def test_an_error_or_a_scope_may_bring_the_fingerprint():
         ("sha 9f86d081884c7d65", "sha <hex>"),
         ("job_12ab failed", "<id> failed"),
         ("worker-17 died", "<id> died"),
-        ("item a1234 lost", "<id> lost"),
+        ("item a1234 lost", "item <id> lost"),
         ("from 10.0.0.1:80 and [fe80::1]", "from <ip> and <ip>"),
         ("mail bob@example.org", "mail <email>"),
         ('say "hello \\" you" and `code`', "say <quoted> and <quoted>"),

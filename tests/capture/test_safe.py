@@ -118,6 +118,8 @@ def test_a_property_that_throws_costs_only_its_own_value():
         (ValueError([1, 2]), "[1, 2]"),
         (ValueError([1], {2: 3}), "([1], {'2': 3})"),
         (ValueError(10**400), "<int of 1329 bits>"),
+        (ExceptionGroup("both", [ValueError(), KeyError()]), "both (2 sub-exceptions)"),
+        (SyntaxError("bad", ("f.py", 3, 1, "x")), "bad (f.py, line 3)"),
         (KeyError("rate"), "'rate'"),
         (FileNotFoundError(2, "No such file", "a.wav"), "[Errno 2] No such file: 'a.wav'"),
     ],
@@ -197,7 +199,7 @@ class Point(NamedTuple):
         (np.datetime64("2026-01-01"), "<numpy.datetime64 shape=() dtype=datetime64[D]>"),
         (np.zeros((2, 3), "f4"), "<numpy.ndarray shape=(2, 3) dtype=float32>"),
         (np.random.RandomState, "<type RandomState>"),
-        (np.dtype("f4").newbyteorder, "<builtin_function_or_method dtype.newbyteorder>"),
+        (np.dtype("f4").newbyteorder, "<builtin_function_or_method Float32DType.newbyteorder>"),
     ],
 )
 def test_values(value, copy):

@@ -120,9 +120,7 @@ class BreakerAgainstModel(RuleBasedStateMachine):
         if event == "FORCE_OPEN":
             self.model.open(State.FORCED_OPEN, float("inf"))
         else:
-            self.model.close(
-                State.FORCED_CLOSED if event == "FORCE_CLOSED" else State.CLOSED
-            )
+            self.model.close(State.FORCED_CLOSED if event == "FORCE_CLOSED" else State.CLOSED)
 
     @invariant()
     def both_say_the_same(self):

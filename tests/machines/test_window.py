@@ -23,9 +23,7 @@ def test_a_count_window_agrees_with_a_list_of_the_last_calls(size, lumps):
 
 @given(
     st.lists(
-        st.tuples(
-            st.integers(0, 40), st.integers(0, 5), st.integers(0, 3)
-        ),
+        st.tuples(st.integers(0, 40), st.integers(0, 5), st.integers(0, 3)),
         max_size=30,
     )
 )

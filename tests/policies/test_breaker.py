@@ -64,9 +64,7 @@ def test_a_success_in_between_starts_the_count_again(world, breaker, clock):
     assert policy.state is State.OPEN
 
 
-def test_a_refusal_says_who_refused_since_when_and_when_to_come_back(
-    world, breaker, flaky, clock
-):
+def test_a_refusal_says_who_refused_since_when_and_when_to_come_back(world, breaker, flaky, clock):
     guarded = breaker("hub", 1)(world.function(flaky(1)))
     fail(world, guarded)
     clock.advance(15.0)

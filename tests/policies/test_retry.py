@@ -113,9 +113,7 @@ def test_exceptions_say_what_is_repeated_instead(world, retry, flaky, exceptions
     assert failing.calls == calls
 
 
-def test_the_users_own_exception_is_raised_with_its_history_in_a_note(
-    world, clock, retry, events
-):
+def test_the_users_own_exception_is_raised_with_its_history_in_a_note(world, clock, retry, events):
     raised = []
 
     def slow():
@@ -216,9 +214,7 @@ def test_no_hint_passes_an_outer_deadline(world, retry, flaky, clock, events):
     assert events[-1].reason is StopReason.DEADLINE
 
 
-def test_a_retry_may_bring_its_own_deadline_and_inner_retries_keep_it(
-    world, retry, flaky, clock
-):
+def test_a_retry_may_bring_its_own_deadline_and_inner_retries_keep_it(world, retry, flaky, clock):
     dead = flaky(99)
     inner = retry(9, Backoff("fixed", initial=4.0, jitter=False))(world.function(dead))
     outer = retry(0, deadline=10.0)

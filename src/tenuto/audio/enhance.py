@@ -126,9 +126,7 @@ class Enhancer:
         self._reporter.journal.record(outcome)
         return outcome
 
-    def _decide(
-        self, source: Path, output: Path, trail: Trail, without: Collection[str]
-    ) -> _Fate:
+    def _decide(self, source: Path, output: Path, trail: Trail, without: Collection[str]) -> _Fate:
         sound = take = None
         try:
             with trail.step("decode", _most_seconds(source)):

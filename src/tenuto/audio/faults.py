@@ -33,7 +33,9 @@ def stop_if_fatal(error: BaseException, output: Path | None = None) -> None:
     code = error.errno if isinstance(error, OSError) else None
     if code in _FULL:
         place = output or Path(tempfile.gettempdir())
-        raise DiskFullError(f"no room in {path_text(place)}; make some, then run it again") from error
+        raise DiskFullError(
+            f"no room in {path_text(place)}; make some, then run it again"
+        ) from error
     if output and code in _FORBIDDEN:
         raise ConfigurationError(path_text(output), f"make it writable ({error})") from error
     if code is None and classify(error) is FaultClass.CONFIGURATION:

@@ -128,4 +128,3 @@ def _check_fit(sound: Sound) -> None:
         raise UnfitSoundError(f"{sound.frames} samples are too short to tell speech from noise")
     if peaks_of(sound.samples, sound.rate).max() <= SILENCE:
         raise UnfitSoundError("it is silent")
-

@@ -1,8 +1,9 @@
 """Many recordings, and every one accounted for: plan, run, resume."""
 
-from .enhancing import enhance_all
+from .enhancing import Batch
 from .plan import Item, Plan
 from .run import Watcher
 from .summary import Summary
+from .watchdog import Patience
 
-__all__ = ["Item", "Plan", "Summary", "Watcher", "enhance_all"]
+__all__ = ["Batch", "Item", "Patience", "Plan", "Summary", "Watcher"]

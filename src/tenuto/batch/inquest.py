@@ -68,7 +68,7 @@ class Inquest:
         Raises ConfigurationError if workers keep dying before they begin.
         """
         work = path_text(death.task.item.input)
-        attempt = self._open_attempt(work)
+        attempt = self._open_attempt(work, death.given_out)
         step = attempt.step if attempt else None
         error = WorkerDiedError(death.cause, step, pid=death.pid, last_seen=death.notes)
         event = self._reporter.report(error, {"input": work})
@@ -93,9 +93,10 @@ class Inquest:
         without = tuple(dict.fromkeys((*task.setbacks.without, *self.withdrawn)))
         return replace(task, setbacks=replace(task.setbacks, without=without))
 
-    def _open_attempt(self, work: str) -> Attempt | None:
+    def _open_attempt(self, work: str, since: float) -> Attempt | None:
+        """The last one; older ones may be those of a run that was killed as a whole."""
         attempts = self._journal.open_attempts(work)
-        return attempts[-1] if attempts else None
+        return next((each for each in attempts[::-1] if (each.started or 0.0) >= since), None)
 
     def _one_tier_lower(self, task: Task, tier: str, reason: str, error: str) -> Task:
         if self._deaths[tier] >= _FATAL_TO_THE_TIER and tier not in self.withdrawn:

@@ -70,6 +70,10 @@ class Ledger:
             and os.path.lexists(item.output)
         )
 
+    def knows(self, item: Item) -> bool:
+        """Whether there is an outcome for the input of ``item``."""
+        return path_text(item.input) in self._entries
+
     def outputs(self) -> dict[str, str]:
         """The output of each input that has one, as paths."""
         return {

@@ -92,8 +92,9 @@ class Run:
         """Fill the free places; False if nothing is to be begun any more."""
         if self._interruption.signal is not None and self.summary.interrupted_by is None:
             self.summary.interrupted_by = self._interruption.signal
-            self._watcher.noted(f"Stopping: {self._in_hand} in hand will be finished. "
-                                "Once more to leave at once.")
+            self._watcher.noted(
+                f"Stopping: {self._in_hand} in hand will be finished. Once more to leave at once."
+            )
         if self.summary.interrupted_by is not None or self.summary.stopped is not None:
             return False
         while self._waiting and self._in_hand < self._executor.places:

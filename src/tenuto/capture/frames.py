@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+from inspect import CO_OPTIMIZED
 from types import CodeType, FrameType, TracebackType
 
 from .event import Frame, Plain
@@ -15,12 +17,13 @@ _OUTERMOST, _INNERMOST = 10, 40  # of a deep traceback, the middle is left out
 _LONGEST_WALK = 100_000
 _PLACES = 8192
 _VARIABLES_PER_FRAME = 12
+_OURS_AND_THE_FRAMES = 3  # references: the frame's, the variable's, the argument's
 
 _STDLIB = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120 - pathlib would be imported for it
 _LIBRARIES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 # The guards are plumbing around the user's call. The pipeline is an application like any other.
 _PLUMBING = re.compile(r"tenuto(?!\.(?:audio|batch)\b)(?:\.|$)")
-_COMPREHENSION = re.compile(r"\.?<(?:listcomp|dictcomp|setcomp|genexpr)>")
+_COMPREHENSION = re.compile(r"(?:(?:\.<locals>)?\.)?<(?:listcomp|dictcomp|setcomp|genexpr)>")
 _GENERATED = re.compile(r"\d{4,}|(?=[a-f]*\d)[0-9a-f]{8,}")
 
 
@@ -90,8 +93,15 @@ class LocalsBudget:
     def locals_of(self, frame: FrameType) -> dict[str, Plain]:
         if self.left <= 0:
             return {}
-        kept = plain_locals(frame.f_locals, min(self.left, _VARIABLES_PER_FRAME))
+        values = frame.f_locals
+        kept = plain_locals(values, min(self.left, _VARIABLES_PER_FRAME))
         self.left -= len(kept)
+        # Up to Python 3.12 a function's frame keeps the dict it has just made, and so the values
+        # in it: a loop that runs on for days would hold what it had when it met this error.
+        # Somebody who has called locals() there shares the dict; theirs is left alone.
+        is_function = frame.f_code.co_flags & CO_OPTIMIZED
+        if is_function and type(values) is dict and sys.getrefcount(values) == _OURS_AND_THE_FRAMES:
+            values.clear()
         return kept
 
 

@@ -38,6 +38,9 @@ class Limits:
 CONTEXT_LIMITS = Limits(depth=4, items=32, characters=1024, values=256)
 LOCALS_LIMITS = Limits(depth=2, items=8, characters=160, values=48)
 
+# What these say of themselves does not contain their arguments.
+_BRIEF = (BaseExceptionGroup, SyntaxError, UnicodeError)
+
 # By name, so that their modules are not imported to recognise them.
 _PRINTED = {
     *("pathlib.PurePosixPath", "pathlib.PosixPath", "pathlib.PureWindowsPath"),
@@ -84,7 +87,7 @@ def _said_by(error: BaseException) -> str:
         native = isinstance(type(error).__str__, types.WrapperDescriptorType)
         if native and len(args) == 1 and type(args[0]) is str and not isinstance(error, KeyError):
             return args[0]
-        if native and not all(map(_is_small, args)):
+        if native and not isinstance(error, _BRIEF) and not all(map(_is_small, args)):
             # The interpreter's own __str__ would call that of the arguments.
             shown = [str(plain(arg)) for arg in islice(args, 8)]
             return shown[0] if len(shown) == 1 else f"({', '.join(shown)})"

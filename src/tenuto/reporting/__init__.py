@@ -1,5 +1,6 @@
 """ErrorReporter, and the readers of the journal that tell others."""
 
+from .policy_notes import PolicyNotes
 from .reporter import ErrorReporter
 
-__all__ = ["ErrorReporter"]
+__all__ = ["ErrorReporter", "PolicyNotes"]

@@ -49,5 +49,3 @@ def test_a_look_at_the_header_raises_nothing_but_decode_errors(broken, path):
     else:
         assert source.rate >= 1
         assert source.channels >= 1
-
-

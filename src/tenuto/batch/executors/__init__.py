@@ -47,6 +47,8 @@ class Death:
     """The process at work on ``task`` died."""
 
     task: Task
+    given_out: float
+    """When the attempt was given to it, in seconds since 1970 UTC."""
     pid: int
     cause: str
     """For people: ``killed by SIGSEGV``."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import multiprocessing
 import signal
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -21,6 +20,7 @@ from typing import Self
 from tenuto.batch.executors import Answer, Death, Ended, Task
 from tenuto.batch.watchdog import read_notes
 from tenuto.batch.worker import WorkerSettings, serve
+from tenuto.clock import SYSTEM_CLOCK, Clock
 
 __all__ = ["LocalWorkers"]
 
@@ -37,13 +37,15 @@ class _Worker:
     pipe: Connection
     notes: Path
     task: Task | None = None
+    given_out: float = 0.0
 
 
 class LocalWorkers:
     """Up to ``places`` worker processes, started as they are needed."""
 
-    def __init__(self, settings: WorkerSettings, places: int) -> None:
+    def __init__(self, settings: WorkerSettings, places: int, clock: Clock = SYSTEM_CLOCK) -> None:
         self._settings = settings
+        self._clock = clock
         self._places = places
         self._idle: deque[_Worker] = deque()
         self._busy: dict[Connection, _Worker] = {}
@@ -67,6 +69,7 @@ class LocalWorkers:
     def submit(self, task: Task) -> None:
         while True:
             worker = self._idle.popleft() if self._idle else self._start()
+            worker.given_out = self._clock.now()
             try:
                 worker.pipe.send(task)
             except OSError:  # it died while it had nothing to do
@@ -115,7 +118,7 @@ class LocalWorkers:
         pid = worker.process.pid or 0
         status = self._bury(worker)
         notes = read_notes(worker.notes)
-        return Death(task, pid, _cause(status, notes), notes)
+        return Death(task, worker.given_out, pid, _cause(status, notes), notes)
 
     @staticmethod
     def _bury(worker: _Worker) -> int | None:
