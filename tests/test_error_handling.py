@@ -229,5 +229,5 @@ def test_error_reporting(handler, journal, capsys):
     assert isinstance(ErrorReporter(), ErrorReporter)
     assert isinstance(RecoveryManager(), RecoveryManager)
     assert isinstance(ErrorHandler(service_name="x").error_reporter, ErrorReporter)
-    event = ErrorReporter().report("not even an exception")
+    event = handler.handle_error("not even an exception")
     assert "not even an exception" in event.message

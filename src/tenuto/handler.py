@@ -68,6 +68,8 @@ class ErrorHandler:
         given there. Returns the event; never raises. ``context`` itself, as it is, is held by the
         exception for the recovery strategies; the journal gets a redacted copy.
         """
+        if not isinstance(error, BaseException):  # a message, from a log line turned into a call
+            error = TenutoError(f"{error}")
         if context is not None:
             hold_context(error, context)
         return self.error_reporter.report(error, context)

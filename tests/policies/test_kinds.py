@@ -6,6 +6,7 @@ import asyncio
 import functools
 import gc
 import inspect
+from datetime import timedelta
 
 import pytest
 
@@ -36,6 +37,16 @@ def handing_out_coroutines(function):
     return call
 
 
+def taking_turns(*functions):
+    """A plain function that is one of ``functions`` after the other."""
+    left = iter(functions)
+
+    def call(value):
+        return next(left)(value)
+
+    return call
+
+
 # --- functions that return awaitables ---------------------------------------------------------
 
 
@@ -61,8 +72,6 @@ async def test_a_future_is_as_good_as_a_coroutine(clock, flaky):
 async def test_a_plain_function_that_returns_a_coroutine_trips_the_circuit(
     clock, flaky, rate, window
 ):
-    from datetime import timedelta
-
     span = timedelta(seconds=60) if window == "seconds" else window
     policy = CircuitBreaker(clock=clock, failure_rate=rate, window=span)
     dependency = flaky(5)
@@ -80,9 +89,11 @@ async def test_a_plain_function_that_returns_a_coroutine_trips_the_circuit(
 
 async def test_a_function_known_to_return_coroutines_gives_awaitables_for_everything(clock, flaky):
     """Its refusals, its fallback's plain answers, and what it raises before any coroutine."""
-    answers = iter([handing_out_coroutines(flaky(0)), flaky(1), handing_out_coroutines(flaky(0))])
+    call = taking_turns(
+        handing_out_coroutines(flaky(0)), flaky(1), handing_out_coroutines(flaky(0))
+    )
     policy = CircuitBreaker(clock=clock, fallback=lambda value: "local")
-    guarded = policy(Retry(1, NO_WAIT, clock=clock)(lambda value: next(answers)(value)))
+    guarded = policy(Retry(1, NO_WAIT, clock=clock)(call))
     assert await guarded("x") == "x"
     assert await guarded("x") == "x"  # the first attempt of this one raised at once
     policy.force_open()
@@ -90,9 +101,8 @@ async def test_a_function_known_to_return_coroutines_gives_awaitables_for_everyt
 
 
 async def test_a_failure_before_any_coroutine_is_counted_too(clock, flaky):
-    answers = iter([handing_out_coroutines(flaky(0)), flaky(1)])
     policy = CircuitBreaker(failure_threshold=1, clock=clock)
-    guarded = policy(lambda value: next(answers)(value))
+    guarded = policy(taking_turns(handing_out_coroutines(flaky(0)), flaky(1)))
     await guarded("x")
     with pytest.raises(ConnectionError):
         await guarded("x")
@@ -195,6 +205,13 @@ async def drain(generator):
 
 async def first(generator):
     return next(generator) if inspect.isgenerator(generator) else await anext(generator)
+
+
+async def throw(generator, error):
+    if inspect.isgenerator(generator):
+        generator.throw(error)
+    else:
+        await generator.athrow(error)
 
 
 async def close(generator):
@@ -300,10 +317,7 @@ async def test_a_fallback_of_plain_items_can_be_closed_and_thrown_into(kind):
     generator = guarded()
     assert await first(generator) == "a"
     with pytest.raises(KeyError):
-        if kind == "plain":
-            generator.throw(KeyError("x"))
-        else:
-            await generator.athrow(KeyError("x"))
+        await throw(generator, KeyError("x"))
 
 
 def test_send_throw_and_the_return_value_reach_the_generator(clock):

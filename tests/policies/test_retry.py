@@ -128,10 +128,11 @@ def test_the_users_own_exception_is_raised_with_its_history_in_a_note(world, clo
     with pytest.raises(ConnectionError) as caught:
         world.call(guarded)
     assert caught.value is raised[2]
-    assert caught.value.__notes__ == [
+    (note,) = caught.value.__notes__
+    assert note == (
         "tenuto: hub, attempt 3: attempts exhausted; 1: infrastructure, waited 1 s; "
         "2: infrastructure after 2 s, waited 2 s; 3: infrastructure after 2 s"
-    ]
+    )
     assert caught.value.__context__ is None
     assert caught.value.__cause__ is None
     last = events[-1]

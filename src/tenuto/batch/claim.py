@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tenuto.audio.names import path_text
 from tenuto.audio.output import is_draft
 from tenuto.errors import ConfigurationError
 
@@ -42,12 +43,12 @@ def claim(folder: Path) -> Iterator[Claim]:
     Raises ConfigurationError while another run has the folder, and where it cannot be written to.
     """
     path = folder / CLAIM_NAME
-    cut_short = path.exists()
     try:
+        cut_short = path.exists()
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
     except OSError as error:
-        raise ConfigurationError("the output folder", f"{folder}: {error.strerror}") from error
+        raise ConfigurationError("the output folder", f"{path_text(folder)}: {error.strerror}") from error
     try:
         _lock(descriptor, path)
         if cut_short:
@@ -68,7 +69,7 @@ def _lock(descriptor: int, path: Path) -> None:
     if not ours:  # or it was, until the run that had it ended a moment ago
         raise ConfigurationError(
             "the output folder",
-            f"another run is writing to {path.parent}; wait until it ends, or stop it",
+            f"another run is writing to {path_text(path.parent)}; wait until it ends, or stop it",
         )
 
 

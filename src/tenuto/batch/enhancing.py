@@ -13,7 +13,7 @@ from tenuto.errors import ConfigurationError
 from tenuto.journal import Outcome, open_journal
 from tenuto.reporting import ErrorReporter
 
-from .claim import CLAIM_NAME, Claim, claim
+from .claim import CLAIM_NAME, claim
 from .executors.local import LocalWorkers
 from .formats import output_suffixes, suffix_of
 from .inquest import Inquest

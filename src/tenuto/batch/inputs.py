@@ -12,7 +12,8 @@
 
 The order is that of the paths given, and by name within a folder.
 """
-# ruff: noqa: PTH  # of millions of paths, strings are much smaller and faster than Path objects
+# Of millions of paths, strings are much smaller and faster than Path objects.
+# ruff: noqa: PTH100, PTH112, PTH116, PTH118, PTH119, PTH122, PTH207
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ class Ledger:
         }
 
     def append(self, outcome: Outcome) -> None:
-        """Write ``outcome`` down. Raises OSError, and leaves the file as it was, where it cannot."""
+        """Write ``outcome`` down. Where it cannot, raises OSError and leaves the file as it was."""
         assert self._descriptor is not None, "the ledger is not open for writing"
         text = json.dumps(outcome.to_dict(), ensure_ascii=False)
         line = text.encode("utf-8", "replace") + b"\n"

@@ -6,7 +6,8 @@ one is called after its whole name (``a.flac`` becomes ``a.flac.wav``), and, if 
 gets a number (``a~2.wav``). Names are kept from one run to the next: what an earlier run wrote for
 one input is not given to another.
 """
-# ruff: noqa: PTH  # of millions of paths, strings are much smaller and faster than Path objects
+# Of millions of paths, strings are much smaller and faster than Path objects.
+# ruff: noqa: PTH100, PTH112, PTH116, PTH118, PTH119, PTH122, PTH207
 
 from __future__ import annotations
 

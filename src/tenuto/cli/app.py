@@ -16,7 +16,7 @@ _COMMANDS = {
 
 
 class _Commands(click.Group):
-    """Imports a subcommand when it is asked for: ``--help`` need not load what ``enhance`` needs."""
+    """Imports a subcommand when it is called: ``--help`` need not load what ``enhance`` needs."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(_COMMANDS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from tenuto.capture import ATTEMPTS
@@ -61,7 +60,7 @@ class PolicyNotes:
         if event.error is None:
             return
         if event.history:
-            history: list[dict[str, Any]] = [asdict(attempt) for attempt in event.history]
+            history: list[dict[str, Any]] = [attempt._asdict() for attempt in event.history]
             event.error.__dict__.setdefault(ATTEMPTS, history)
         told: dict[str, Any] = {"policy": event.name, "policy_kind": event.policy}
         if event.reason is not None:

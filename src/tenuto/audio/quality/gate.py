@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
 from typing import Literal
-
-import numpy as np
 
 from tenuto.audio.resample import Mono
 from tenuto.audio.sound import Samples
@@ -15,25 +12,25 @@ from tenuto.errors import ConfigurationError
 from .excerpts import choose_excerpts, cut
 from .meter import Dnsmos, Meter
 from .sanity import broken_law
-from .survival import compare
+from .survival import Survival, compare
 from .verdict import Verdict
 from .worsening import THRESHOLD, confidence, suspicion
 
 __all__ = ["Gate", "Hearing"]
 
-_BEST = 5.0
+_SCALE = (1.0, 5.0)
 
 
 class Gate:
     """Decides whether an output may take the place of its input.
 
-    It has to obey the laws of sanity, to be no worse than its input as far as can be told without
-    the clean speech, and to sound at least as good as ``min_quality``, if that is given: on the
-    scale of DNSMOS, from 1 to 5 (noisy speech has 1.1 at 0 dB, 2.2 at 10 dB; studio speech 3 to
-    3.5). ``meter="none"`` saves the 0.2 s that each opinion takes: nothing then has a quality.
-    Long recordings are judged by ``excerpts`` excerpts of nine seconds. May be used by many threads.
+    The output has to obey the laws of sanity, to be no worse than its input as far as can be told
+    without the clean speech, and to sound as good as ``min_quality``, if that is given: on the
+    scale of DNSMOS, from 1 to 5 (noisy speech has 1.2 at 0 dB and 2.2 at 10 dB, studio speech 3 to
+    3.5). ``meter="none"`` saves the 0.2 s that an opinion takes; nothing then has a quality. Long
+    recordings are judged by up to ``excerpts`` excerpts of nine seconds. May be used by threads.
 
-    Raises ConfigurationError for a ``min_quality`` that is not on the scale, or has no meter.
+    Raises ConfigurationError for a ``min_quality`` that is off the scale, or that no meter tells.
     """
 
     def __init__(
@@ -43,15 +40,20 @@ class Gate:
         meter: Meter | Literal["dnsmos", "none"] = "dnsmos",
         excerpts: int = 3,
     ) -> None:
-        if min_quality is not None and not 1 <= min_quality <= _BEST:
-            raise ConfigurationError("min_quality", f"{min_quality} is not between 1 and 5")
-        if min_quality is not None and meter == "none":
-            raise ConfigurationError("min_quality", "there is no meter to tell the quality")
-        if excerpts < 1:
-            raise ConfigurationError("excerpts", "at least one has to be judged")
+        if min_quality is not None:
+            lowest, highest = _SCALE
+            if not lowest <= min_quality <= highest:
+                raise ConfigurationError("min_quality", f"choose one from {lowest} to {highest}")
+            if meter == "none":
+                raise ConfigurationError("min_quality", "choose a meter to tell the quality by")
         self.min_quality = min_quality
-        self.excerpts = excerpts
-        self.meter: Meter | None = _meter(meter)
+        self.excerpts = max(1, excerpts)
+        self.meter = _meter(meter)
+
+    def load(self) -> None:
+        """Load the meter's model now. Raises ConfigurationError where it is not installed."""
+        if isinstance(self.meter, Dnsmos):
+            self.meter.load()
 
     def listen(self, before: Samples, rate: int) -> Hearing:
         """Get ready to judge outputs made from ``before``, which is itself judged only once.
@@ -61,12 +63,14 @@ class Gate:
         return Hearing(self, before, rate)
 
     def judge(self, before: Samples, after: Samples, rate: int) -> Verdict:
-        """Whether ``after`` may take the place of ``before``. For one output; see ``listen``."""
+        """Whether ``after`` may take the place of ``before``. For more than one ``after``, use
+        ``listen``. Raises ConfigurationError where the meter is not installed.
+        """
         return self.listen(before, rate).judge(after)
 
 
 class Hearing:
-    """An input as its outputs are compared with it. For one thread."""
+    """An input, as its outputs are compared with it. For one thread at a time."""
 
     def __init__(self, gate: Gate, before: Samples, rate: int) -> None:
         self._gate = gate
@@ -75,29 +79,26 @@ class Hearing:
 
     @cached_property
     def quality(self) -> float | None:
-        """The meter's overall opinion of the input, 1 to 5; None without a meter, or sound."""
+        """The meter's overall opinion of the input, 1 to 5; None without a meter or a sound."""
         return _opinion(self._gate.meter, self._heard)
 
     def judge(self, after: Samples) -> Verdict:
-        """Whether ``after`` may take the place of the input. Raises ConfigurationError where the
-        meter is not installed.
+        """Whether ``after`` may take the place of the input.
+
+        Raises ConfigurationError where the meter is not installed.
         """
-        law = broken_law(self._before, after, self._rate)
-        if law is not None:
-            return Verdict(
-                accepted=False,
-                score=0.0,
-                threshold=THRESHOLD,
-                reason=law,
-                quality_before=self.quality,
-                no_worse=False,
-            )
+        if (law := broken_law(self._before, after, self._rate)) is not None:
+            return self._verdict(0.0, THRESHOLD, None, law)
         heard = [cut(after, self._rate, excerpt) for excerpt in self._excerpts]
+        survival = self._survival(heard)
         quality = _opinion(self._gate.meter, heard)
-        score, reason = self._compare(heard)
+        if survival is not None and (score := confidence(survival)) < THRESHOLD:
+            return self._verdict(score, THRESHOLD, quality, suspicion(survival))
         floor = self._gate.min_quality
-        no_worse = score >= THRESHOLD
-        threshold = THRESHOLD
-        if no_worse and floor is not None and quality is not None:
-            ...
-        return Verdict(...)
+        if floor is not None and quality is not None and quality < floor:
+            reason = f"quality {quality:.2f} is below {floor:.2f}"
+            return self._verdict(quality, floor, quality, reason, no_worse=True)
+        score = 1.0 if survival is None else confidence(survival)
+        return self._verdict(score, THRESHOLD, quality, "", no_worse=True, accepted=True)
+
+

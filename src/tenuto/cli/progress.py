@@ -1,0 +1,127 @@
+"""Telling people how a run gets on: a bar on a terminal, a plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.text import Text
+
+from tenuto.audio.names import path_text
+from tenuto.batch import Plan, Summary
+from tenuto.journal import Outcome, OutcomeStatus
+
+from .terminal import count, duration, fit, pad, plain, show_path
+
+__all__ = ["STYLES", "Reporter"]
+
+STYLES = {
+    OutcomeStatus.ENHANCED: "green",
+    OutcomeStatus.DEGRADED: "yellow",
+    OutcomeStatus.QUARANTINED: "red",
+}
+
+_EVERY = 10.0
+"""Seconds between two lines where there is no terminal."""
+
+_MOST_LINES = 40
+"""Of trouble, on a terminal or not; what is more is in the ledger."""
+
+
+class Reporter:
+    """A watcher of runs that prints.
+
+    ``verbosity`` 0 tells of what went less than well, 1 of every recording, -1 of nothing.
+    """
+
+    def __init__(self, console: Console, verbosity: int) -> None:
+        self._console = console
+        self._verbosity = verbosity
+        self._first_tier = ""
+        self._lines = 0
+        self._told_at = 0.0
+        self._bar = Progress(
+            SpinnerColumn(),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.description}"),
+            console=console,
+            transient=True,
+            disable=verbosity < 0 or not console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=None)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def began(self, plan: Plan, summary: Summary) -> None:
+        if self._verbosity < 0:
+            return
+        self._say(f"{count(summary.inputs, 'recording')} into {show_path(path_text(plan.folder))}")
+        for number, what in (
+            (summary.finished_earlier, "finished earlier, and left alone"),
+            (plan.ignored, "in the folders not called like sound, and ignored"),
+            (plan.repeated, "named more than once, and done once"),
+        ):
+            if number:
+                self._say(f"{number} {what}", "dim")
+        for item in plan.renamed[:3]:
+            text = f"{show_path(path_text(item.input))} becomes {show_path(path_text(item.output))}"
+            self._say(text, "dim")
+        if len(plan.renamed) > 3:
+            self._say(f"… and {len(plan.renamed) - 3} more whose plain name was taken", "dim")
+        self._bar.update(self._task, total=summary.inputs, completed=summary.finished_earlier)
+
+    def ended(self, outcome: Outcome, summary: Summary) -> None:
+        worth_telling = self._verbosity > 0 or outcome.reason is not None
+        if self._verbosity < 0 or not worth_telling:
+            return
+        self._lines += 1
+        if self._verbosity == 0 and self._lines > _MOST_LINES:
+            if self._lines == _MOST_LINES + 1:
+                self._say("… more of these are in outcomes.jsonl", "dim")
+            return
+        self._console.print(_line(outcome, self._console.width))
+
+    def noted(self, text: str) -> None:
+        self._say(text, "bold")
+
+    def ticked(self, summary: Summary) -> None:
+        done = summary.ended + summary.finished_earlier
+        self._bar.update(self._task, completed=done, description=_pace(summary))
+        due = summary.seconds - self._told_at >= _EVERY
+        if due and self._verbosity >= 0 and not self._console.is_terminal:
+            self._told_at = summary.seconds
+            self._say(f"{done:,} of {summary.inputs:,}  {_pace(summary)}")
+
+    def _say(self, text: str, style: str = "") -> None:
+        self._console.print(Text(plain(text), style=style))
+
+
+def _line(outcome: Outcome, width: int) -> Text:
+    """One recording on one line (two, where the reason is long)."""
+    name_width = max(16, min(34, width // 3))
+    how = outcome.tier if outcome.status is OutcomeStatus.ENHANCED else outcome.status
+    line = Text(pad(show_path(outcome.input, name_width), name_width + 2))
+    line.append(f"{how or '':14}", STYLES[outcome.status])
+    if outcome.reason:
+        line.append("  " + fit(outcome.reason, max(20, width - name_width - 18)), "dim")
+    return line
+
+
+def _pace(summary: Summary) -> str:
+    if not summary.ended or summary.seconds <= 0:
+        return ""
+    left = summary.left * summary.seconds / summary.ended
+    return f"{summary.times_real_time:.1f} × real time, {duration(left)} left"

@@ -1,0 +1,110 @@
+"""The end of a run, in figures that add up."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from tenuto.audio.names import path_text
+from tenuto.batch import Plan, Summary
+from tenuto.batch.ledger import LEDGER_NAME
+from tenuto.journal import OutcomeStatus
+
+from .progress import STYLES
+from .terminal import count, duration, pad, plain, show_path
+
+__all__ = ["as_dict", "show_next_steps", "show_plan", "show_summary"]
+
+_REMARKS = {
+    OutcomeStatus.DEGRADED: "the best there was is written; its line says why",
+    OutcomeStatus.QUARANTINED: "nothing is written; tried again by the next run",
+}
+_MOST_PAIRS = 20
+
+
+def show_summary(summary: Summary, out: Console) -> None:
+    """What has become of the recordings, and that none is missing."""
+    out.print(Text(f"\n{count(summary.inputs, 'recording')}, {_work(summary)}\n", style="bold"))
+    rows = list(_rows(summary))
+    width = len(f"{summary.inputs:,}")
+    for number, what, style, remark in rows:
+        line = Text(f"  {number:>{width},}  ")
+        line.append(pad(what, 18), style).append(remark, "dim")
+        line.rstrip()
+        out.print(line)
+    out.print(f"  {'─' * width}\n  {summary.inputs:>{width},}  in all")
+
+
+def _rows(summary: Summary) -> Iterator[tuple[int, str, str, str]]:
+    for status, style in STYLES.items():
+        number = summary.statuses[status]
+        tiers = ", ".join(f"{n:,} {tier}" for tier, n in summary.tiers.most_common())
+        if number or status is OutcomeStatus.ENHANCED:
+            remark = tiers if status is OutcomeStatus.ENHANCED else _REMARKS[status]
+            yield number, status.value, style, remark
+    if summary.finished_earlier:
+        yield summary.finished_earlier, "finished earlier", "", "not done again"
+    if summary.left:
+        yield summary.left, "left", "bold", "for the next run"
+
+
+def _work(summary: Summary) -> str:
+    if not summary.ended:
+        return "nothing to do" if not summary.left else "none of them done"
+    sound, took = duration(summary.audio_seconds), duration(summary.seconds)
+    return f"{sound} of sound in {took}: {summary.times_real_time:.1f} × real time"
+
+
+def show_next_steps(summary: Summary, folder: str, journal: str | None, out: Console) -> None:
+    """The commands that show more."""
+    ledger = show_path(path_text(Path(folder, LEDGER_NAME)))
+    option = "" if journal is None else f" --journal {shlex.quote(show_path(path_text(journal)))}"
+    steps = [(f"less {shlex.quote(ledger)}", "how each recording ended, and why")]
+    if summary.statuses[OutcomeStatus.ENHANCED] < summary.ended or summary.stopped:
+        steps.insert(0, (f"tenuto errors{option}", "what went wrong, by cause"))
+    if summary.left:
+        steps.insert(0, ("the same command again", "goes on where this run stopped"))
+    out.print()
+    width = max(len(command) for command, _ in steps) + 2
+    for command, what in steps:
+        out.print(Text(f"  {pad(command, width)}").append(what, "dim"))
+
+
+def show_plan(plan: Plan, out: Console) -> None:
+    """What would be done."""
+    for item in plan.items[:_MOST_PAIRS]:
+        out.print(
+            Text(show_path(path_text(item.input)))
+            .append(" → ", "dim")
+            .append(show_path(path_text(item.output)))
+        )
+    if len(plan.items) > _MOST_PAIRS:
+        out.print(Text(f"… and {len(plan.items) - _MOST_PAIRS:,} more", style="dim"))
+    out.print(
+        f"{count(len(plan.items), 'recording')}; {count(plan.ignored, 'other file')} ignored. "
+        "Nothing was done."
+    )
+
+
+def as_dict(summary: Summary, folder: str) -> dict[str, Any]:
+    """The summary for machines."""
+    return {
+        "inputs": summary.inputs,
+        **{status.value: summary.statuses[status] for status in OutcomeStatus},
+        "finished_earlier": summary.finished_earlier,
+        "left": summary.left,
+        "ignored": summary.ignored,
+        "tiers": dict(summary.tiers),
+        "audio_seconds": round(summary.audio_seconds, 3),
+        "seconds": round(summary.seconds, 3),
+        "times_real_time": round(summary.times_real_time, 2),
+        "outcomes": path_text(os.path.join(folder, LEDGER_NAME)),  # noqa: PTH118 - as given
+        "stopped": summary.stopped,
+        "exit_status": summary.exit_status,
+    }
