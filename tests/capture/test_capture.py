@@ -78,7 +78,9 @@ def test_the_variables_of_the_frames_are_shown_short_and_without_secrets():
 
 
 def test_an_event_survives_json_and_pickle():
-    event = capture(failed_decode(), context={"n": [1, {"x": 2.5}], "none": None}, service="s")
+    error = failed_decode()
+    error.__cause__ = raised(OSError(5, "disk"))
+    event = capture(error, context={"n": [1, {"x": 2.5}], "none": None}, service="s")
     assert ErrorEvent.from_dict(json.loads(json.dumps(event.to_dict()))) == event
     assert pickle.loads(pickle.dumps(event)) == event
 
@@ -224,8 +226,8 @@ def test_endless_chains_and_groups_are_cut():
         wrapper.__cause__ = error
         error = wrapper
     assert len(capture(error).chain) == 16
-    wide = ExceptionGroup("wide", [ExceptionGroup("g", [ValueError()] * 99) for _ in range(99)])
-    assert len(capture(wide).chain) <= 32
+    wide = ExceptionGroup("wide", [ExceptionGroup("g", [ValueError(), KeyError()]) for _ in range(99)])
+    assert len(capture(wide).chain) == 32
 
 
 def test_a_deep_traceback_keeps_both_ends():

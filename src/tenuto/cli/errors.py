@@ -3,51 +3,42 @@
 from __future__ import annotations
 
 import json
+import os.path
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
 
 import click
-from rich.console import Console, Group as Stack
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
 from tenuto.capture import ErrorEvent
-from tenuto.errors import FaultClass
 from tenuto.journal import Group, Journal, open_journal
 
-from .event import show_event
-from .terminal import complain, count, fit, make_console, plain
+from .event import FAULT_STYLES, show_event
+from .terminal import complain, count, fit, make_console, show_path
 
 __all__ = ["command"]
 
-_STYLES = {
-    FaultClass.DATA: "yellow",
-    FaultClass.QUALITY: "yellow",
-    FaultClass.RESOURCE: "magenta",
-    FaultClass.INFRASTRUCTURE: "magenta",
-    FaultClass.CONFIGURATION: "red",
-    FaultClass.BUG: "red",
-    FaultClass.CANCELLED: "dim",
-}
+_SHORTEST_ID = 8
 
-_journal = click.option(
+_journal_option = click.option(
     "--journal",
     metavar="PATH",
     help="The folder of the journal. By default that in TENUTO_JOURNAL, else one of your own.",
 )
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group("errors", invoke_without_command=True)
-@_journal
-@_json
+@_journal_option
+@_json_option
 @click.pass_context
 def command(context: click.Context, *, journal: str | None, as_json: bool) -> None:
-    """Show what went wrong: errors with one cause are one group.
+    """Show what went wrong. Errors with the same cause are one group.
 
-    With --json: a list of groups, each with its count.
+    With --json, print a list of groups, each with its count.
     """
     context.obj = (journal, as_json)
     if context.invoked_subcommand is not None:
@@ -62,19 +53,58 @@ def command(context: click.Context, *, journal: str | None, as_json: bool) -> No
 
 @command.command("show")
 @click.argument("which", metavar="ID")
-@_journal
-@_json
+@_journal_option
+@_json_option
 @click.pass_obj
-def show(
-    outer: tuple[str | None, bool], which: str, *, journal: str | None, as_json: bool
-) -> None:
-    """Tell one error in full. ID is that of an error or of a group; its beginning will do."""
+def show(outer: tuple[str | None, bool], which: str, *, journal: str | None, as_json: bool) -> None:
+    """Tell one error in full. ID is that of an error, or of a group: then its latest one."""
     with open_journal(journal or outer[0]) as kept:
         event = _find(kept, which)
         if event is None:
-            complain(make_console(stderr=True), f"no error or group {which!r} in {kept.path}")
+            where = show_path(str(kept.path))
+            complain(make_console(stderr=True), f"no error and no group {which} in {where}")
             sys.exit(2)
         if as_json or outer[1]:
             click.echo(json.dumps(event.to_dict()))
         else:
-            show_event(event, kept.attempts(_work(event)), make_console())
+            show_event(event, kept.repeats(event.id), make_console())
+
+
+def _find(journal: Journal, which: str) -> ErrorEvent | None:
+    event = journal.event(which)
+    if event is not None:
+        return event
+    groups = [group for group in journal.groups() if group.fingerprint.startswith(which)]
+    return journal.event(groups[0].latest) if len(groups) == 1 else None
+
+
+def _show_groups(groups: Sequence[Group], journal: Journal, out: Console) -> None:
+    where = show_path(str(journal.path))
+    if not groups:
+        out.print(f"No errors in {where}.")
+    widest = max((len(f"{group.count:,}") for group in groups), default=0)
+    length = _id_length(groups)
+    for group in groups:
+        indent = " " * (widest + 4)
+        line = Text(f"{group.count:>{widest + 1},} × ", style="bold")
+        line.append(f"{group.fault_class.value:15}", FAULT_STYLES[group.fault_class])
+        name = group.type.rpartition(".")[2]
+        line.append(fit(f"{name}: {group.message}", out.width - len(indent) - 15), "not bold")
+        out.print(line)
+        when = datetime.fromtimestamp(group.last).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        rest = f"{group.fingerprint[:length]}  {when}  {group.where}"
+        out.print(Text(indent + fit(rest, out.width - len(indent)), style="dim"))
+    if groups:
+        total = sum(group.count for group in groups)
+        ways = count(len(groups), "group")
+        out.print(f"\n{count(total, 'error')} in {ways}. One in full: tenuto errors show ID")
+    lost = sum(journal.drops().values())
+    if lost:
+        out.print(Text(f"{count(lost, 'record')} could not be kept.", style="red"))
+
+
+def _id_length(groups: Sequence[Group]) -> int:
+    """How much of a fingerprint tells it from the others."""
+    prints = sorted(group.fingerprint for group in groups)
+    shared = (os.path.commonprefix(pair) for pair in zip(prints, prints[1:], strict=False))
+    return max([_SHORTEST_ID, *(len(prefix) + 1 for prefix in shared)])
