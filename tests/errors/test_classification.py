@@ -150,6 +150,7 @@ def clean_registry(monkeypatch):
 
     monkeypatch.setattr(classification, "_by_type", dict(classification._by_type))
     monkeypatch.setattr(classification, "_by_path", dict(classification._by_path))
+    monkeypatch.setattr(classification, "_found", {})
 
 
 @pytest.mark.usefixtures("clean_registry")
@@ -187,3 +188,10 @@ class TestRegistry:
 
         register_fault(Mine, lambda error: error.missing)
         assert classify(Mine()) is BUG
+
+    def test_types_made_at_run_time_are_not_kept_for_ever(self):
+        from tenuto.errors import classification
+
+        for number in range(3000):
+            assert classify(type(f"Made{number}", (ValueError,), {})()) is DATA
+        assert len(classification._found) <= 1024

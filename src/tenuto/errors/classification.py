@@ -38,6 +38,8 @@ _MAX_DEPTH = 32  # of causes and nested groups: both can be made endless
 
 _by_type: dict[type[BaseException], Rule] = dict(BUILTINS)
 _by_path: dict[str, Rule] = dict(THIRD_PARTY)
+_found: dict[type[BaseException], tuple[Rule, ...]] = {}
+_MAX_FOUND = 1024
 
 
 def classify(error: BaseException, default: FaultClass = FaultClass.BUG) -> FaultClass:
@@ -70,6 +72,7 @@ def register_fault(target: type[BaseException] | str, rule: Rule | None = None) 
         _by_path[target] = rule
     else:
         _by_type[target] = rule
+    _found.clear()
     return None
 
 
@@ -92,16 +95,30 @@ def _classify(error: BaseException, depth: int) -> FaultClass | None:
 
 
 def _by_rule(error: BaseException) -> FaultClass | None:
-    for base in type(error).__mro__:
-        rule = _by_type.get(base)
-        if rule is None:
-            rule = _by_path.get(f"{base.__module__}.{base.__qualname__}")
-        if rule is None:
-            continue
+    for rule in _rules_for(type(error)):
         fault = rule if isinstance(rule, FaultClass) else rule(error)
         if fault is not None:
             return fault
     return None
+
+
+def _rules_for(kind: type[BaseException]) -> tuple[Rule, ...]:
+    """The rules for ``kind`` and its bases, nearest first."""
+    rules = _found.get(kind)
+    if rules is None:
+        rules = tuple(
+            rule
+            for base in kind.__mro__
+            if (rule := _by_type.get(base) or _by_path.get(_path(base))) is not None
+        )
+        if len(_found) >= _MAX_FOUND:  # types made at run time must not be kept for ever
+            _found.clear()
+        _found[kind] = rules
+    return rules
+
+
+def _path(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _by_members(error: BaseException, depth: int) -> FaultClass | None:
