@@ -206,3 +206,11 @@ def test_nothing_of_a_failed_tier_is_kept_alive(climb):
     gc.collect()
     assert result.output == 1
     assert refs[0]() is None
+
+
+def test_a_ladder_can_tell_somebody_else_too_and_stays_as_it_was(climb):
+    told = []
+    ladder = Ladder([("high", fails_with(EngineError("broken"))), ("basic", lambda: 1)])
+    climb(ladder.telling(lambda tier, error: told.append(tier)))
+    climb(ladder)
+    assert told == ["high"]

@@ -254,3 +254,20 @@ def test_an_asynchronous_strategy_cannot_run_here_and_says_so():
     assert result.reason is RecoveryReason.STRATEGY_FAILED
     assert isinstance(result.error, ConfigurationError)
     assert "await" in str(result.error)
+
+
+def test_an_exception_that_refuses_attributes_is_recovered_without_its_context(recover):
+    class Sealed(Exception):
+        def __setattr__(self, name, value):
+            raise AttributeError(name)
+
+    manager, error = RecoveryManager(), Sealed()
+    hold_context(error, {"audio_id": "a17"})
+    manager.register("fallback", lambda error, context: dict(context))
+    assert recover(manager, error, "fallback").output == {}
+
+
+def test_without_an_alarm_an_escalation_is_only_a_result(recover):
+    manager = RecoveryManager(max_failures=0)
+    manager.register("fallback", lambda error, context: 1 / 0)
+    assert recover(manager, DecodeError("x"), "fallback").reason is RecoveryReason.ESCALATED
