@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextvars
 import inspect
 from datetime import timedelta
 
@@ -349,6 +350,13 @@ def test_with_blocks_may_be_nested_and_interleaved(breaker, clock):
         next(first)  # ends before the one begun after it
     second.close()
     assert policy.state is State.OPEN
+
+
+def test_a_with_block_that_ends_in_another_context_raises_nothing_of_its_own(breaker):
+    policy = breaker("hub", 1)
+    contextvars.copy_context().run(policy.__enter__)
+    policy.__exit__(None, None, None)
+    assert policy.state is State.CLOSED
 
 
 async def test_with_works_around_awaits(breaker):

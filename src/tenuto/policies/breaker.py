@@ -120,9 +120,11 @@ class CircuitBreaker:
     ) -> None:
         entered = _entered.get()
         # Blocks in interleaved generators do not end innermost first.
-        last = max(i for i, (circuit, _) in enumerate(entered) if circuit is self.circuit)
-        _entered.set(entered[:last] + entered[last + 1 :])
-        self.circuit.settle(entered[last][1], Outcome(error=error), "circuit breaker")
+        mine = [i for i, (circuit, _) in enumerate(entered) if circuit is self.circuit]
+        if not mine:
+            return  # an async generator closed by another task: its permit is out of sight
+        _entered.set(entered[: mine[-1]] + entered[mine[-1] + 1 :])
+        self.circuit.settle(entered[mine[-1]][1], Outcome(error=error), "circuit breaker")
 
     @property
     def state(self) -> State:
