@@ -20,7 +20,7 @@ import numpy as np
 
 from tenuto.audio.codec import decode
 from tenuto.audio.engines import Engine, engine_for
-from tenuto.audio.quality import Meter
+from tenuto.audio.quality import Gate
 from tenuto.audio.sound import Samples
 from utils.error_handling import AudioProcessingError, ErrorHandler
 
@@ -113,10 +113,10 @@ def run(url: str) -> dict[str, object]:
 
     def enhance_audio(audio: Samples) -> Samples:
         enhanced = by("basic", audio, rate)
-        score = Meter().score(enhanced, rate).overall
-        if score < BROADCAST_QUALITY:
+        verdict = Gate(min_quality=BROADCAST_QUALITY).judge(audio, enhanced, rate)
+        if not verdict.accepted:
             raise EnhancementQualityError(
-                "not fit to be broadcast", quality_score=score, threshold=BROADCAST_QUALITY
+                verdict.reason, quality_score=verdict.score, threshold=verdict.threshold
             )
         return enhanced
 
