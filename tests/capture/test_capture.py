@@ -226,7 +226,8 @@ def test_endless_chains_and_groups_are_cut():
         wrapper.__cause__ = error
         error = wrapper
     assert len(capture(error).chain) == 16
-    wide = ExceptionGroup("wide", [ExceptionGroup("g", [ValueError(), KeyError()]) for _ in range(99)])
+    members = [ExceptionGroup("g", [ValueError(), KeyError()]) for _ in range(99)]
+    wide = ExceptionGroup("wide", members)
     assert len(capture(wide).chain) == 32
 
 

@@ -51,7 +51,7 @@ def test_an_own_reader_is_told_nothing_of_others(private_journal, event):
         other.append(event(number=2))
         mine.groups()
         assert numbers(mine.read(OWN)) == [1]
-        assert numbers(mine.read(ALL)) == [1, 2]
+        assert sorted(numbers(mine.read(ALL))) == [1, 2]
 
 
 def test_an_own_reader_finds_records_wherever_they_have_gone(
@@ -72,11 +72,14 @@ def test_an_own_reader_finds_records_wherever_they_have_gone(
         assert told == [0, 1, 2, 3, 4]
 
 
-def test_what_is_not_for_readers_is_passed_over(journal, event):
+@pytest.mark.parametrize("moved", [False, True])
+def test_what_is_not_for_readers_is_passed_over(journal, event, moved):
     for number in range(10):
         journal.record(Outcome(input=str(number), output=None, status="enhanced"))
     journal.append(event(number=1))
     journal.record(Transition(policy="api", before="closed", after="open"))
+    if moved:
+        journal.move()
     batch = journal.read(OWN, 5)
     assert batch.records == ()
     journal.advance(OWN, batch.position)

@@ -11,6 +11,7 @@ from tenuto.journal import Attempt, Journal, Moved, Outcome, Reader, open_journa
 from tenuto.journal.archive import SET_ASIDE
 from tenuto.journal.locks import FileLock
 from tenuto.journal.mover import SPOOL_DAMAGED
+from tenuto.journal.spool import Spool, rows_after
 from tenuto.journal.writer import RING_FULL
 
 
@@ -50,6 +51,7 @@ def test_the_memory_is_bounded_and_what_it_loses_is_counted(nowhere, event, monk
     monkeypatch.setattr("tenuto.journal.writer._RING", 10)
     for number in range(25):
         nowhere.append(event(number=number))
+        nowhere.flush()
     assert [told.context["number"] for told in nowhere.events()] == list(range(24, 14, -1))
     assert nowhere.losses[RING_FULL] == 15
 
@@ -154,7 +156,7 @@ def test_a_damaged_spool_is_set_aside_once_its_owner_is_gone(private_journal, ev
         assert journal.groups() == []
         assert journal.losses[SPOOL_DAMAGED] == 1
     assert list((private_journal / "spools").glob("*.damaged"))
-    assert not list((private_journal / "spools").glob("*.lock"))
+    assert not spool.with_suffix(".lock").exists()
 
 
 def test_a_damaged_spool_of_somebody_alive_is_his_to_notice(private_journal, event, clock):
@@ -304,3 +306,30 @@ def test_an_archive_that_breaks_in_the_middle_of_a_move_rolls_back(
     assert journal.groups()[0].count == 2
     assert journal.losses["cannot move spools: database or disk is full"] == 1
     journal.close()
+
+
+def test_a_spool_that_cannot_be_made_leaves_nothing_behind(
+    private_journal, event, monkeypatch, clock
+):
+    monkeypatch.setattr("tenuto.journal.spool._CREATE", "NONSENSE")
+    journal = Journal(private_journal, clock=clock)
+    journal.append(event())
+    assert not list((private_journal / "spools").iterdir())
+    assert len(journal.events()) == 1
+    journal.close()
+
+
+def test_a_spool_that_is_gone_has_no_rows(tmp_path):
+    assert rows_after(tmp_path / "gone.db", 0, 10) == []
+
+
+def test_a_spool_that_cannot_be_read_is_no_empty_spool(tmp_path, monkeypatch):
+    Spool(tmp_path, "1-ab-000001").close()
+    db = sqlite3.connect(tmp_path / "1-ab-000001.db", isolation_level=None)
+    db.execute("PRAGMA journal_mode = DELETE")
+    db.execute("PRAGMA locking_mode = EXCLUSIVE")
+    db.execute("BEGIN EXCLUSIVE")
+    monkeypatch.setattr("tenuto.journal.spool._BUSY", 0.0)
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        rows_after(tmp_path / "1-ab-000001.db", 0, 10)
+    db.close()

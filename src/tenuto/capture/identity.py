@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from itertools import count
 
 from tenuto.clock import SYSTEM_CLOCK, Clock
@@ -16,7 +17,8 @@ _count = count()
 def new_id(clock: Clock = SYSTEM_CLOCK) -> str:
     """32 hexadecimal digits that sort by time: milliseconds, a count, and chance."""
     milliseconds = int(clock.now() * 1000) & 0xFFFF_FFFF_FFFF
-    chance = int(clock.random() * 2**32) << 32 | int(clock.random() * 2**32)
+    # With the process, because a forked child may go on with its parent's random numbers.
+    chance = int(clock.random() * 2**32) << 32 | int(clock.random() * 2**32) ^ os.getpid()
     return f"{milliseconds:012x}{next(_count) & 0xFFFF:04x}{chance:016x}"
 
 

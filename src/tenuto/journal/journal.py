@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from typing import Any, Self
 
 from tenuto.capture import ErrorEvent, Plain, new_id, plain
@@ -64,6 +64,7 @@ class Journal:
         self._mover = Mover(self.path, spools, self._archive, self._losses)
         self._follower = Follower(self._archive, spools)
         self._own_positions: dict[str, int] = {}
+        self._wake: Callable[[], None] | None = None
         survive_forks(self)
 
     # Writing
@@ -81,6 +82,8 @@ class Journal:
         """
         monotonic = self._clock.monotonic()
         folded = self._folds.fold(fingerprint, context, self._clock.now(), monotonic)
+        if folded is not None and self._wake is not None:
+            self._wake()
         if monotonic - self._flushed_at >= _FLUSH_EVERY:
             self._tell_counts(monotonic)
         return folded
@@ -100,7 +103,7 @@ class Journal:
         """Store how an input ended, or that a policy changed its state."""
         if what.time is None:
             what = replace(what, time=self._clock.now())
-        self._write("outcome" if isinstance(what, Outcome) else "transition", asdict(what))
+        self._write("outcome" if isinstance(what, Outcome) else "transition", _fields(what))
 
     def open_attempt(self, attempt: Attempt) -> str:
         """Store an attempt before it is made, so that a killed process leaves evidence.
@@ -109,7 +112,7 @@ class Journal:
         """
         attempt_id = attempt.id or new_id(self._clock)
         started = attempt.started or self._clock.now()
-        self._write("attempt", {**asdict(attempt), "id": attempt_id, "started": started})
+        self._write("attempt", {**_fields(attempt), "id": attempt_id, "started": started})
         return attempt_id
 
     def close_attempt(
@@ -132,6 +135,13 @@ class Journal:
         """What this process could not store or read, and how often, by reason."""
         return self._losses.seen()
 
+    def wake_with(self, wake: Callable[[], None]) -> None:
+        """Have ``wake`` called, which must not raise, whenever there is something to flush or move.
+
+        Without it, that is done when the journal is read or closed.
+        """
+        self._wake = wake
+
     def count_loss(self, reason: str) -> None:
         """Remember that something was lost on its way into the journal, or out of it."""
         self._losses.add(reason)
@@ -139,11 +149,11 @@ class Journal:
     def flush(self) -> None:
         """Make the counts of repeats durable, and offer the disk what it has refused before."""
         self._tell_counts(self._clock.monotonic())
-        lost = self._losses.take_untold()
-        if lost:
-            told = [{"reason": reason, "count": count} for reason, count in lost.items()]
-            self._writer.write([("drop", encode(drop)) for drop in told])
         self._writer.flush()
+        # In memory, the news of what is lost would drive out what is not lost yet.
+        if not self._writer.ring():
+            for reason, count in self._losses.take_untold().items():
+                self._write("drop", {"reason": reason, "count": count})
 
     def move(self) -> Moved:
         """Move what is in the spools of this machine into the archive, unless another does."""
@@ -169,6 +179,8 @@ class Journal:
         except Exception:  # a value made to break encoders, or one that refers to itself
             text = encode({str(name): plain(value) for name, value in body.items()})
         self._writer.write([(kind, text)])
+        if self._wake is not None:
+            self._wake()
 
     def _tell_counts(self, monotonic: float) -> None:
         self._flushed_at = monotonic
@@ -293,6 +305,10 @@ class Journal:
         self._folds = Folds()  # counts that are not told yet are the parent's to tell
         self._own_positions.clear()
         self.resume()
+
+
+def _fields(record: Outcome | Attempt | Transition) -> dict[str, Any]:
+    return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
 def open_journal(

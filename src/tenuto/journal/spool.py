@@ -20,6 +20,7 @@ Row: TypeAlias = tuple[int, str, str]
 
 _CREATE = "CREATE TABLE records (n INTEGER PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL)"
 _ROWS_PER_STATEMENT = 300  # three values each; old builds of SQLite allow 999
+_BUSY = 1.0  # seconds to wait while the log of a dead process is recovered
 _ROW_OVERHEAD = 2048  # bytes: an append also writes the page that its row begins on
 
 
@@ -97,7 +98,7 @@ def rows_after(path: Path, n: int, limit: int) -> list[Row]:
     """
     if not path.exists():
         return []
-    db = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
+    db = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=_BUSY)
     try:
         query = "SELECT n, kind, body FROM records WHERE n > ? ORDER BY n LIMIT ?"
         return db.execute(query, (n, limit)).fetchall()

@@ -115,6 +115,7 @@ class Pump:
         attachment = Attachment(journal, subscribers, owned=owned)
         with self._lock:
             self._attachments.append(attachment)
+        journal.wake_with(self.wake)
         return attachment
 
     def detach(self, attachment: Attachment) -> None:

@@ -88,13 +88,11 @@ class ErrorReporter:
 
     def _report(self, error: BaseException, context: Mapping[str, object] | None) -> ErrorEvent:
         journal = self.journal
-        if not claim(error):
-            event = capture(error, context=context, service=self.service_name, clock=self._clock)
-            if event.context:
-                journal.annotate(event.id, context=event.context)
-        else:
-            event = self._store(journal, error, context)
-        PUMP.wake()
+        if claim(error):
+            return self._store(journal, error, context)
+        event = capture(error, context=context, service=self.service_name, clock=self._clock)
+        if event.context:
+            journal.annotate(event.id, context=event.context)
         return event
 
     def _store(
