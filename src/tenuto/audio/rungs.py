@@ -125,6 +125,6 @@ class Rungs:
 def _check_fit(sound: Sound) -> None:
     """Raise UnfitSoundError for what no engine can make better."""
     if sound.duration < _SHORTEST:
-        raise UnfitSoundError(f"{sound.frames} samples are too short to tell speech from noise")
+        raise UnfitSoundError("it is too short to tell speech from noise")
     if peaks_of(sound.samples, sound.rate).max() <= SILENCE:
         raise UnfitSoundError("it is silent")

@@ -48,7 +48,9 @@ def claim(folder: Path) -> Iterator[Claim]:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
     except OSError as error:
-        raise ConfigurationError("the output folder", f"{path_text(folder)}: {error.strerror}") from error
+        raise ConfigurationError(
+            "the output folder", f"{path_text(folder)}: {error.strerror}"
+        ) from error
     try:
         _lock(descriptor, path)
         if cut_short:
@@ -69,7 +71,7 @@ def _lock(descriptor: int, path: Path) -> None:
     if not ours:  # or it was, until the run that had it ended a moment ago
         raise ConfigurationError(
             "the output folder",
-            f"another run is writing to {path_text(path.parent)}; wait until it ends, or stop it",
+            f"another run writes to {path_text(path.parent)}; wait until it ends, or stop it",
         )
 
 

@@ -70,7 +70,7 @@ class Inquest:
         work = path_text(death.task.item.input)
         attempt = self._open_attempt(work, death.given_out)
         step = attempt.step if attempt else None
-        error = WorkerDiedError(death.cause, step, pid=death.pid, last_seen=death.notes)
+        error = WorkerDiedError(death.cause, step, worker=death.pid, stack=list(death.stack))
         event = self._reporter.report(error, {"input": work})
         if attempt:
             self._journal.close_attempt(attempt.id, AttemptEnd.FAILED, error_id=event.id)

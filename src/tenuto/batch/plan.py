@@ -7,7 +7,7 @@ gets a number (``a~2.wav``). Names are kept from one run to the next: what an ea
 one input is not given to another.
 """
 # Of millions of paths, strings are much smaller and faster than Path objects.
-# ruff: noqa: PTH100, PTH112, PTH116, PTH118, PTH119, PTH122, PTH207
+# ruff: noqa: PTH100, PTH112, PTH118, PTH122
 
 from __future__ import annotations
 

@@ -8,14 +8,17 @@ process; ``faulthandler`` does the same for a crash. The notes are what a quaran
 from __future__ import annotations
 
 import faulthandler
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-__all__ = ["Patience", "Watchdog", "read_notes"]
+__all__ = ["Notes", "Patience", "Watchdog", "read_notes"]
 
-_MAX_NOTES = 4000
-"""Characters. The beginning is what counts: the thread that failed is first."""
+_MOST_NOTES = 100_000  # characters
+_MOST_FRAMES = 20
+_THREAD = re.compile(r"^(Current thread|Thread) 0x.*$", re.MULTILINE)
+_FRAME = re.compile(r'^  File "(.*)", line (\d+) in (.*)$', re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +57,26 @@ class Watchdog:
         faulthandler.cancel_dump_traceback_later()
 
 
-def read_notes(notes: Path) -> str:
-    """What the watchdog, or a crash, wrote; empty where the process was killed from outside."""
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """What a process that died could still write down; all empty if it was killed from outside."""
+
+    hung: bool = False
+    stack: tuple[str, ...] = ()
+    """Where its thread was, as ``file:line in function``, innermost first."""
+
+
+def read_notes(path: Path) -> Notes:
+    """The notes in the file that was given to a ``Watchdog``."""
     try:
-        with notes.open(encoding="utf-8", errors="replace") as file:
-            return file.read(_MAX_NOTES).strip()
+        with path.open(encoding="utf-8", errors="replace") as file:
+            text = file.read(_MOST_NOTES)
     except OSError:
-        return ""
+        return Notes()
+    # After a crash the thread that crashed is called current. A hang is told of from outside:
+    # there the main thread, which does all the work, is the last.
+    threads = _THREAD.split(text)
+    current = [i for i, part in enumerate(threads) if part == "Current thread"]
+    frames = _FRAME.findall(threads[current[0] + 1] if current else threads[-1])
+    stack = tuple(f"{file}:{line} in {function}" for file, line, function in frames)
+    return Notes(hung=text.startswith("Timeout"), stack=stack[:_MOST_FRAMES])

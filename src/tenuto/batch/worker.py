@@ -54,40 +54,63 @@ def serve(pipe: Connection, settings: WorkerSettings, notes: Path) -> None:
     """Answer each task that comes out of ``pipe``."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run decides what Ctrl-C ends
     os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
+    _silence_decoders()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     watchdog = Watchdog(notes, settings.patience)
-    enhancer = None
     with pipe, open_journal(settings.journal) as journal:
+        work = _Work(settings, journal, watchdog)
         while True:
             try:
                 task: Task = pipe.recv()
             except EOFError:
                 break
-            enhancer = enhancer or _make_enhancer(settings, journal, watchdog)
-            pipe.send(_work(enhancer, task))
+            pipe.send(work.on(task))
             watchdog.rest()
 
 
-def _make_enhancer(settings: WorkerSettings, journal: Journal, watchdog: Watchdog) -> Enhancer:
-    from tenuto.audio.enhance import Enhancer
-    from tenuto.reporting import ErrorReporter
+class _Work:
+    """What a worker does, with what it keeps from one recording to the next."""
 
-    return Enhancer(
-        ladder=settings.ladder,
-        min_quality=settings.min_quality,
-        meter=settings.meter,
-        container=settings.container,
-        # The run tells people; a second voice would talk over its progress.
-        reporter=ErrorReporter("tenuto", journal=journal, log=False),
-        on_step=watchdog.watch,
-    )
+    def __init__(self, settings: WorkerSettings, journal: Journal, watchdog: Watchdog) -> None:
+        self._settings = settings
+        self._journal = journal
+        self._watchdog = watchdog
+        self._enhancer: Enhancer | None = None
+
+    def on(self, task: Task) -> Outcome | Halt:
+        try:
+            if self._enhancer is None:
+                self._enhancer = self._make_enhancer()
+            return self._enhancer.enhance(task.item.input, task.item.output, task.setbacks)
+        except (ConfigurationError, ResourceLimitError) as error:
+            return Halt(str(error))
+        except ImportError as error:
+            return Halt(f"{error}: pip install 'tenuto[audio]'")
+
+    def _make_enhancer(self) -> Enhancer:
+        from tenuto.audio.enhance import Enhancer
+        from tenuto.reporting import ErrorReporter
+
+        settings = self._settings
+        return Enhancer(
+            ladder=settings.ladder,
+            min_quality=settings.min_quality,
+            meter=settings.meter,
+            container=settings.container,
+            # The run tells people; a second voice would talk over its progress.
+            reporter=ErrorReporter("tenuto", journal=self._journal, log=False),
+            on_step=self._watchdog.watch,
+        )
 
 
-def _work(enhancer: Enhancer, task: Task) -> Outcome | Halt:
-    try:
-        return enhancer.enhance(task.item.input, task.item.output, task.setbacks)
-    except (ConfigurationError, ResourceLimitError) as error:
-        return Halt(str(error))
+def _silence_decoders() -> None:
+    """Keep what native decoders write to standard error from breaking into the run's progress.
+
+    What they complain of is found, and told, by the decoder's checks.
+    """
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
 
 
 def _end_with_parent() -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-import os.path
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -21,7 +21,8 @@ from .terminal import complain, count, fit, make_console, show_path
 
 __all__ = ["command"]
 
-_SHORTEST_ID = 8
+_SHORTEST_ID = 11
+"""With the version that a fingerprint begins with."""
 
 _journal_option = click.option(
     "--journal",
@@ -86,7 +87,7 @@ def _show_groups(groups: Sequence[Group], journal: Journal, out: Console) -> Non
     length = _id_length(groups)
     for group in groups:
         indent = " " * (widest + 4)
-        line = Text(f"{group.count:>{widest + 1},} × ", style="bold")
+        line = Text(f"{group.count:>{widest + 1},} × ", style="bold")  # noqa: RUF001
         line.append(f"{group.fault_class.value:15}", FAULT_STYLES[group.fault_class])
         name = group.type.rpartition(".")[2]
         line.append(fit(f"{name}: {group.message}", out.width - len(indent) - 15), "not bold")
@@ -105,6 +106,6 @@ def _show_groups(groups: Sequence[Group], journal: Journal, out: Console) -> Non
 
 def _id_length(groups: Sequence[Group]) -> int:
     """How much of a fingerprint tells it from the others."""
-    prints = sorted(group.fingerprint for group in groups)
-    shared = (os.path.commonprefix(pair) for pair in zip(prints, prints[1:], strict=False))
-    return max([_SHORTEST_ID, *(len(prefix) + 1 for prefix in shared)])
+    prints = {group.fingerprint for group in groups}
+    lengths = itertools.count(_SHORTEST_ID)
+    return next(n for n in lengths if len({each[:n] for each in prints}) == len(prints))

@@ -40,11 +40,15 @@ def show_event(event: ErrorEvent, repeats: int, out: Console) -> None:
         out.print(Text(f"{name:10}", style="dim").append(plain(text), style))
     _show_values("Details", event.details, out)
     _show_values("Context", event.context, out)
+    if event.frames:
+        out.print(Text("\nTraceback", style="bold"))
     _show_frames(event.frames, out)
     for link in event.chain:
-        out.print(Text(f"\n{_RELATIONS[link.relation]} ", style="dim").append(
-            f"{plain(link.type)}: {plain(link.message)}", "not dim bold"
-        ))
+        out.print(
+            Text(f"\n{_RELATIONS[link.relation]} ", style="dim").append(
+                f"{plain(link.type)}: {plain(link.message)}", "not dim bold"
+            )
+        )
         _show_frames(link.frames, out)
 
 
@@ -87,7 +91,9 @@ def _show_values(title: str, values: Mapping[str, Plain], out: Console) -> None:
 def _show_frames(frames: Sequence[Frame], out: Console) -> None:
     for frame in frames:
         style = "" if frame.in_app else "dim"
-        out.print(Text(f"  {plain(frame.file)}:{frame.line} in {plain(frame.function)}", style=style))
+        out.print(
+            Text(f"  {plain(frame.file)}:{frame.line} in {plain(frame.function)}", style=style)
+        )
         for name, value in frame.locals.items():
             text = value if isinstance(value, str) else json.dumps(value)
             out.print(Text(f"      {fit(f'{name} = {text}', max(20, out.width - 6))}", style="dim"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.text import Text
@@ -83,7 +84,7 @@ class Reporter:
             self._say(f"… and {len(plan.renamed) - 3} more whose plain name was taken", "dim")
         self._bar.update(self._task, total=summary.inputs, completed=summary.finished_earlier)
 
-    def ended(self, outcome: Outcome, summary: Summary) -> None:
+    def ended(self, outcome: Outcome, summary: Summary) -> None:  # noqa: ARG002
         worth_telling = self._verbosity > 0 or outcome.reason is not None
         if self._verbosity < 0 or not worth_telling:
             return
@@ -110,13 +111,16 @@ class Reporter:
 
 
 def _line(outcome: Outcome, width: int) -> Text:
-    """One recording on one line (two, where the reason is long)."""
-    name_width = max(16, min(34, width // 3))
+    """One recording on one line; on two, where the reason does not fit beside it."""
+    name_width = max(30, width - 64)
     how = outcome.tier if outcome.status is OutcomeStatus.ENHANCED else outcome.status
     line = Text(pad(show_path(outcome.input, name_width), name_width + 2))
     line.append(f"{how or '':14}", STYLES[outcome.status])
     if outcome.reason:
-        line.append("  " + fit(outcome.reason, max(20, width - name_width - 18)), "dim")
+        room = width - line.cell_len - 2
+        beside = cell_len(outcome.reason) <= room
+        line.append("  " if beside else "\n    ")
+        line.append(fit(outcome.reason, room if beside else width - 4), "dim")
     return line
 
 
@@ -124,4 +128,4 @@ def _pace(summary: Summary) -> str:
     if not summary.ended or summary.seconds <= 0:
         return ""
     left = summary.left * summary.seconds / summary.ended
-    return f"{summary.times_real_time:.1f} × real time, {duration(left)} left"
+    return f"{summary.times_real_time:.1f} × real time, {duration(left)} left"  # noqa: RUF001

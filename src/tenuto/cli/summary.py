@@ -17,7 +17,7 @@ from tenuto.batch.ledger import LEDGER_NAME
 from tenuto.journal import OutcomeStatus
 
 from .progress import STYLES
-from .terminal import count, duration, pad, plain, show_path
+from .terminal import count, duration, pad, show_path
 
 __all__ = ["as_dict", "show_next_steps", "show_plan", "show_summary"]
 
@@ -58,7 +58,7 @@ def _work(summary: Summary) -> str:
     if not summary.ended:
         return "nothing to do" if not summary.left else "none of them done"
     sound, took = duration(summary.audio_seconds), duration(summary.seconds)
-    return f"{sound} of sound in {took}: {summary.times_real_time:.1f} × real time"
+    return f"{sound} of sound in {took}: {summary.times_real_time:.1f} × real time"  # noqa: RUF001
 
 
 def show_next_steps(summary: Summary, folder: str, journal: str | None, out: Console) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Literal
 
-from tenuto.audio.resample import Mono
+import numpy as np
+
 from tenuto.audio.sound import Samples
 from tenuto.errors import ConfigurationError
 
-from .excerpts import choose_excerpts, cut
+from .excerpts import Mono, choose_excerpts, cut
 from .meter import Dnsmos, Meter
 from .sanity import broken_law
 from .survival import Survival, compare
@@ -63,8 +64,10 @@ class Gate:
         return Hearing(self, before, rate)
 
     def judge(self, before: Samples, after: Samples, rate: int) -> Verdict:
-        """Whether ``after`` may take the place of ``before``. For more than one ``after``, use
-        ``listen``. Raises ConfigurationError where the meter is not installed.
+        """Whether ``after`` may take the place of ``before``.
+
+        For more than one ``after``, use ``listen``. Raises ConfigurationError where the meter is
+        not installed.
         """
         return self.listen(before, rate).judge(after)
 
@@ -88,17 +91,62 @@ class Hearing:
         Raises ConfigurationError where the meter is not installed.
         """
         if (law := broken_law(self._before, after, self._rate)) is not None:
-            return self._verdict(0.0, THRESHOLD, None, law)
+            return self._verdict(0.0, THRESHOLD, None, law, no_worse=False)
         heard = [cut(after, self._rate, excerpt) for excerpt in self._excerpts]
-        survival = self._survival(heard)
         quality = _opinion(self._gate.meter, heard)
-        if survival is not None and (score := confidence(survival)) < THRESHOLD:
-            return self._verdict(score, THRESHOLD, quality, suspicion(survival))
+        survival = self._survival(heard)
+        sure = 1.0 if survival is None else confidence(survival, self._change(quality))
+        if survival is not None and sure < THRESHOLD:
+            return self._verdict(sure, THRESHOLD, quality, suspicion(survival), no_worse=False)
         floor = self._gate.min_quality
         if floor is not None and quality is not None and quality < floor:
-            reason = f"quality {quality:.2f} is below {floor:.2f}"
-            return self._verdict(quality, floor, quality, reason, no_worse=True)
-        score = 1.0 if survival is None else confidence(survival)
-        return self._verdict(score, THRESHOLD, quality, "", no_worse=True, accepted=True)
+            return self._verdict(quality, floor, quality, f"quality {quality:.2f} is below {floor}")
+        return self._verdict(sure, THRESHOLD, quality)
+
+    @cached_property
+    def _excerpts(self) -> tuple[slice, ...]:
+        return choose_excerpts(self._before, self._rate, self._gate.excerpts)
+
+    @cached_property
+    def _heard(self) -> list[Mono]:
+        return [cut(self._before, self._rate, excerpt) for excerpt in self._excerpts]
+
+    def _survival(self, heard: list[Mono]) -> Survival | None:
+        compared = (compare(*pair) for pair in zip(self._heard, heard, strict=True))
+        told = [survival for survival in compared if survival is not None]
+        return Survival(*np.mean(told, axis=0)) if told else None
+
+    def _change(self, quality: float | None) -> float | None:
+        return None if quality is None or self.quality is None else quality - self.quality
+
+    def _verdict(
+        self,
+        score: float,
+        threshold: float,
+        quality: float | None,
+        reason: str = "",
+        *,
+        no_worse: bool = True,
+    ) -> Verdict:
+        return Verdict(
+            accepted=not reason,
+            score=score,
+            threshold=threshold,
+            reason=reason,
+            quality_before=self.quality,
+            quality_after=quality,
+            no_worse=no_worse,
+        )
 
 
+def _meter(meter: Meter | Literal["dnsmos", "none"]) -> Meter | None:
+    if isinstance(meter, str):
+        return Dnsmos() if meter == "dnsmos" else None
+    return meter
+
+
+def _opinion(meter: Meter | None, heard: list[Mono]) -> float | None:
+    if meter is None:
+        return None
+    scores = [score for excerpt in heard if (score := meter.measure(excerpt)) is not None]
+    return sum(score.overall for score in scores) / len(scores) if scores else None

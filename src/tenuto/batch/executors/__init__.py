@@ -52,8 +52,8 @@ class Death:
     pid: int
     cause: str
     """For people: ``killed by SIGSEGV``."""
-    notes: str
-    """Where its threads were, if it could still say so."""
+    stack: tuple[str, ...] = ()
+    """Where it was, innermost first, if it could still say so."""
 
 
 Ended: TypeAlias = Answer | Death

@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Self
 
 from tenuto.batch.executors import Answer, Death, Ended, Task
-from tenuto.batch.watchdog import read_notes
+from tenuto.batch.watchdog import Notes, read_notes
 from tenuto.batch.worker import WorkerSettings, serve
 from tenuto.clock import SYSTEM_CLOCK, Clock
 
@@ -118,7 +118,7 @@ class LocalWorkers:
         pid = worker.process.pid or 0
         status = self._bury(worker)
         notes = read_notes(worker.notes)
-        return Death(task, worker.given_out, pid, _cause(status, notes), notes)
+        return Death(task, worker.given_out, pid, _cause(status, notes), notes.stack)
 
     @staticmethod
     def _bury(worker: _Worker) -> int | None:
@@ -138,8 +138,8 @@ class LocalWorkers:
             self._bury(worker)
 
 
-def _cause(status: int | None, notes: str) -> str:
-    if notes.startswith("Timeout"):
+def _cause(status: int | None, notes: Notes) -> str:
+    if notes.hung:
         return "hung, and was ended"
     if status is not None and status < 0:
         try:

@@ -1,0 +1,171 @@
+"""What is an input, and what it becomes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+
+from tenuto.batch.plan import make_plan
+from tenuto.errors import ConfigurationError
+
+SUFFIXES = {".wav": ".wav", ".flac": ".flac", ".wma": ".flac"}
+
+
+@pytest.fixture
+def plan(tmp_path, monkeypatch):
+    """Plans into ``out``, and gives pairs of paths from here."""
+    monkeypatch.chdir(tmp_path)
+
+    def make(*paths, output="out", **settings):
+        made = make_plan(paths, output, suffixes=SUFFIXES, **settings)
+        make.last = made
+        return [(os.path.relpath(item.input), os.path.relpath(item.output)) for item in made.items]
+
+    return make
+
+
+def touch(*names):
+    for name in names:
+        folder = os.path.dirname(name)
+        if folder:
+            os.makedirs(folder, exist_ok=True)
+        with open(name, "w"):
+            pass
+
+
+def test_a_folder_stands_for_the_sound_files_below_it_in_the_order_of_their_names(plan):
+    touch("in/b.wav", "in/a.FLAC", "in/z/deep/c.wav", "in/notes.txt", "in/z/cover.jpg")
+    assert plan("in") == [
+        ("in/a.FLAC", "out/a.FLAC"),
+        ("in/b.wav", "out/b.wav"),
+        ("in/z/deep/c.wav", "out/z/deep/c.wav"),
+    ]
+    assert plan.last.ignored == 2
+
+
+def test_a_file_that_is_named_is_an_input_whatever_it_is_called(plan):
+    touch("talk.dat")
+    assert plan("talk.dat", "gone.wav") == [
+        ("talk.dat", "out/talk.dat"),
+        ("gone.wav", "out/gone.wav"),
+    ]
+
+
+def test_a_pattern_stands_for_what_it_matches(plan):
+    touch("in/a.wav", "in/b.txt", "in/deep/c.wav")
+    assert plan("in/**/*.wav") == [("in/a.wav", "out/a.wav"), ("in/deep/c.wav", "out/c.wav")]
+
+
+def test_a_pattern_that_matches_nothing_is_accounted_for(plan):
+    assert plan("in/*.wav") == [("in/*.wav", "out/*.wav")]
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_that_file(plan):
+    touch("take[1].wav", "take1.wav")
+    assert plan("take[1].wav") == [("take[1].wav", "out/take[1].wav")]
+
+
+def test_a_file_that_is_named_twice_is_done_once(plan):
+    touch("in/a.wav")
+    os.symlink("in", "link")
+    assert plan("in", "in/a.wav", "./in/../in/a.wav", "link/a.wav") == [("in/a.wav", "out/a.wav")]
+    assert plan.last.repeated == 3
+
+
+def test_a_loop_of_links_ends(plan):
+    touch("in/a.wav")
+    os.symlink("..", "in/up")
+    os.symlink("itself.wav", "in/itself.wav")
+    assert [pair[0] for pair in plan("in")] == ["in/a.wav", "in/itself.wav"]
+
+
+def test_very_deep_folders_are_read(plan):
+    deep = "in/" + "d/" * 1500
+    here = os.getcwd()
+    for part in deep.split("/")[:-1]:
+        os.makedirs(part, exist_ok=True)
+        os.chdir(part)
+    touch("a.wav")
+    os.chdir(here)
+    found = plan("in")
+    subprocess.run(["rm", "-r", "in"], check=True)  # shutil.rmtree gives up at that depth
+    assert found == [(f"{deep}a.wav", "out/" + "d/" * 1500 + "a.wav")]
+
+
+def test_the_output_folder_is_not_read_back(plan):
+    touch("a.wav", "out/a.wav", "out/old.wav")
+    assert plan(".") == [("a.wav", "out/a.wav")]
+
+
+def test_a_folder_that_is_called_like_a_sound_but_empty_is_accounted_for(plan):
+    os.makedirs("in/x.wav")
+    touch("in/live.wav/song.wav")
+    assert [pair[0] for pair in plan("in")] == ["in/live.wav/song.wav", "in/x.wav"]
+
+
+def test_two_inputs_for_one_output_get_two_outputs(plan):
+    touch("in/a.wav", "in/a.flac", "more/a.wav", "third/a.wav")
+    assert plan("in", "more", "third", suffix=".wav") == [
+        ("in/a.flac", "out/a.wav"),
+        ("in/a.wav", "out/a~2.wav"),
+        ("more/a.wav", "out/a~3.wav"),
+        ("third/a.wav", "out/a~4.wav"),
+    ]
+    assert len(plan.last.renamed) == 3
+
+
+def test_the_later_of_two_is_called_after_its_whole_name(plan):
+    touch("a.wav", "a.flac")
+    assert plan("a.wav", "a.flac", suffix=".wav") == [
+        ("a.wav", "out/a.wav"),
+        ("a.flac", "out/a.flac.wav"),
+    ]
+
+
+def test_a_format_that_cannot_be_written_becomes_another(plan):
+    touch("a.WMA")
+    assert plan("a.WMA") == [("a.WMA", "out/a.flac")]
+
+
+def test_no_output_takes_the_name_of_the_ledger(plan):
+    touch("outcomes.jsonl")
+    assert plan("outcomes.jsonl", reserved=("outcomes.jsonl",)) == [
+        ("outcomes.jsonl", "out/outcomes~2.jsonl")
+    ]
+
+
+def test_names_are_kept_from_one_run_to_the_next(plan):
+    touch("in/a.wav", "more/a.wav")
+    earlier = {os.path.abspath("more/a.wav"): os.path.abspath("out/a.wav")}
+    assert plan("in", "more", earlier=earlier) == [
+        ("in/a.wav", "out/a~2.wav"),
+        ("more/a.wav", "out/a.wav"),
+    ]
+    numbered = {os.path.abspath("more/a.wav"): os.path.abspath("out/a~7.wav")}
+    assert plan("more", earlier=numbered) == [("more/a.wav", "out/a~7.wav")]
+
+
+def test_a_name_from_another_format_is_not_kept(plan):
+    touch("a.wav")
+    earlier = {os.path.abspath("a.wav"): os.path.abspath("out/a.wav")}
+    assert plan("a.wav", suffix=".flac", earlier=earlier) == [("a.wav", "out/a.flac")]
+
+
+def test_an_input_folder_cannot_be_the_output_folder(plan):
+    touch("in/a.wav")
+    with pytest.raises(ConfigurationError, match="name another"):
+        plan("in", output="in")
+
+
+def test_no_output_replaces_an_input(plan):
+    touch("a.wav")
+    with pytest.raises(ConfigurationError, match=r"a\.wav would replace an input"):
+        plan("a.wav", output=".")
+
+
+def test_names_that_are_not_text_stay_what_they_are(plan):
+    name = os.fsdecode(b"in/\xff\xfe.wav")
+    touch(name)
+    assert plan("in") == [(name, os.fsdecode(b"out/\xff\xfe.wav"))]
