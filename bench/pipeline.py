@@ -2,9 +2,10 @@
 
 python -m bench.pipeline
 
-Both decode, enhance with the engine of ``high_quality``, judge input and output with the same
-meter, and encode, one thread each, over the whole recordings in samples/. The plain loop has no
-retry, breaker, gate, journal, temporary name or fsync.
+All decode, enhance with the engine of ``high_quality``, judge input and output with the same meter,
+and encode, one thread each, over the whole recordings in samples/. The plain loop has no retry,
+breaker, gate, journal, temporary name or fsync. The gate is measured by itself as well: the plain
+loop, with its comparison of input and output in place of the meter alone.
 """
 
 from __future__ import annotations
@@ -12,17 +13,22 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from bench.timing import table
-from tenuto import open_journal
+from tenuto import ErrorReporter, open_journal
 from tenuto.audio.codec import decode, encode
 from tenuto.audio.engines import engine_for
 from tenuto.audio.enhance import Enhancer
-from tenuto.audio.quality import Dnsmos
+from tenuto.audio.quality import Dnsmos, Gate
 from tenuto.audio.quality.excerpts import choose_excerpts, cut
+from tenuto.audio.sound import Samples
+from tenuto.journal import Journal
 
 ROUNDS = 5
+TIER = "high_quality"
+TIERS = (TIER, "medium_quality", "basic")
 SAMPLES = Path(__file__).parents[1] / "samples"
 RECORDINGS = sorted(
     path
@@ -41,19 +47,32 @@ class Plain:
     def run(self, out: Path) -> None:
         for source in RECORDINGS:
             sound = decode(source)
-            engine = engine_for("high_quality", sound.rate)
-            enhanced = engine.enhance(sound.samples, sound.rate)
-            for samples in (sound.samples, enhanced):
-                for excerpt in choose_excerpts(sound.samples, sound.rate, 3):
-                    self._meter.measure(cut(samples, sound.rate, excerpt))
+            enhanced = engine_for(TIER, sound.rate).enhance(sound.samples, sound.rate)
+            self.judge(sound.samples, enhanced, sound.rate)
             encode(sound.with_samples(enhanced), out / source.name)
+
+    def judge(self, before: Samples, after: Samples, rate: int) -> None:
+        for samples in (before, after):
+            for excerpt in choose_excerpts(before, rate):
+                self._meter.measure(cut(samples, rate, excerpt))
+
+
+class Gated(Plain):
+    """The same loop, judging by the gate."""
+
+    def __init__(self) -> None:
+        self._gate = Gate()
+
+    def judge(self, before: Samples, after: Samples, rate: int) -> None:
+        self._gate.judge(before, after, rate)
 
 
 class Protected:
-    """The same by ``Enhancer``; the gate's own test can be measured as a part of it."""
+    """Everything: breaker, retry, gate, journal, temporary names, fsync."""
 
-    def __init__(self, journal) -> None:
-        self._enhancer = Enhancer(ladder=("high_quality",), journal=journal)
+    def __init__(self, journal: Journal, tier: str = TIER) -> None:
+        reporter = ErrorReporter("bench", journal=journal, log=False)
+        self._enhancer = Enhancer(ladder=(tier,), reporter=reporter)
 
     def run(self, out: Path) -> None:
         for source in RECORDINGS:
@@ -61,27 +80,36 @@ class Protected:
 
 
 def report() -> str:
-    """The table, in Markdown."""
+    """The tables, in Markdown."""
     audio = sum(decode(path).duration for path in RECORDINGS)
-    with tempfile.TemporaryDirectory() as folder, open_journal(Path(folder) / "journal") as journal:
-        ways = {"plain loop": Plain(), "protected": Protected(journal)}
-        times: dict[str, list[float]] = {name: [] for name in ways}
-        for number in range(ROUNDS + 1):
-            for name, way in ways.items():
-                started = time.process_time()
-                way.run(Path(folder))
-                if number:  # the first round warms up
-                    times[name].append(time.process_time() - started)
-    median = {name: statistics.median(found) for name, found in times.items()}
+    with tempfile.TemporaryDirectory() as folder, open_journal(Path(folder, "journal")) as journal:
+        ways = {"plain loop": Plain(), "plain loop with the gate": Gated()}
+        ways["protected"] = Protected(journal)
+        times = _times(ways, Path(folder))
+        tiers = _times({tier: Protected(journal, tier) for tier in TIERS}, Path(folder))
     rows = [
-        (name, f"{audio / seconds:.1f}", f"{median['plain loop'] / seconds:.3f}")
-        for name, seconds in median.items()
+        (name, f"{audio / seconds:.1f}", f"{times['plain loop'] / seconds:.3f}")
+        for name, seconds in times.items()
     ]
+    of_tiers = [(f"`{tier}`", f"{audio / seconds:.1f}") for tier, seconds in tiers.items()]
     return (
         f"{len(RECORDINGS)} recordings, {audio:.0f} s of sound, CPU time, one thread, "
         f"median of {ROUNDS} interleaved rounds.\n\n"
         + table(("", "× real time", "speed against the plain loop"), rows)
+        + "\n\nAll of it, protected, by the tier that does the work:\n\n"
+        + table(("tier", "× real time"), of_tiers)
     )
+
+
+def _times(ways: Mapping[str, Plain | Protected], out: Path) -> dict[str, float]:
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(ROUNDS + 1):
+        for name, way in ways.items():
+            started = time.process_time()
+            way.run(out)
+            if number:  # the first round warms up
+                times[name].append(time.process_time() - started)
+    return {name: statistics.median(found) for name, found in times.items()}
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ class Reporter:
             TextColumn("{task.description}"),
             console=console,
             transient=True,
-            disable=verbosity < 0 or not console.is_terminal,
+            disable=verbosity < 0 or not console.is_interactive,
         )
         self._task = self._bar.add_task("", total=None)
 
@@ -102,7 +102,7 @@ class Reporter:
         done = summary.ended + summary.finished_earlier
         self._bar.update(self._task, completed=done, description=_pace(summary))
         due = summary.seconds - self._told_at >= _EVERY
-        if due and self._verbosity >= 0 and not self._console.is_terminal:
+        if due and self._verbosity >= 0 and not self._console.is_interactive:
             self._told_at = summary.seconds
             self._say(f"{done:,} of {summary.inputs:,}  {_pace(summary)}")
 
