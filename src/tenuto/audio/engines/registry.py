@@ -80,4 +80,6 @@ def _misfit(engine: Engine, rate: int) -> tuple[bool, int]:
 def _remedy() -> str:
     if not available_engines() and not missing_engines():
         return f"no engine is registered in the group {GROUP}; reinstall tenuto"
-    return "; ".join(f"{name}: {what}" for name, what in missing_engines().items()) or "install one"
+    here = ", ".join(sorted({engine.tier for engine in available_engines()}))
+    missing = (f"{name}: {what}" for name, what in missing_engines().items())
+    return "; ".join([*missing, f"the tiers that work here: {here or 'none'}"])
