@@ -34,9 +34,7 @@ def main() -> None:
             check=False,  # 1: some of the samples are beyond help
         )
     printed = run.stdout.replace(folder, "enhanced")
-    console = Console(
-        record=True, width=WIDTH, file=io.StringIO(), force_terminal=True
-    )
+    console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
     console.print(Text(f"$ {COMMAND}", style="bold"), Text.from_ansi(printed), sep="\n")
     console.save_svg(str(ROOT / "docs" / "demo.svg"), title="tenuto", unique_id="demo")
 

@@ -15,7 +15,17 @@ import soundfile
 from tenuto.audio.engines import registry
 
 RATE = 16_000
-ENGINES = "Steady Slow Failing Unset Muting Crashing Aborting Leaving Killed Hanging".split()
+ENGINES = (
+    "Steady",
+    "Failing",
+    "Unset",
+    "Muting",
+    "Crashing",
+    "Aborting",
+    "Leaving",
+    "Killed",
+    "Hanging",
+)
 
 
 def speech_like(seconds=1.0, rate=RATE, seed=0):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 
 from tenuto.audio.engines import Engine
 from tenuto.errors import ConfigurationError, EngineError
@@ -15,14 +14,6 @@ class Steady(Engine):
     native_rate = None
 
     def enhance(self, samples, rate, *, out=None):
-        return samples * 0.97
-
-
-class Slow(Steady):
-    name = tier = "slow"
-
-    def enhance(self, samples, rate, *, out=None):
-        time.sleep(0.5)
         return samples * 0.97
 
 
@@ -79,4 +70,5 @@ class Hanging(Steady):
     name = tier = "hanging"
 
     def enhance(self, samples, rate, *, out=None):
-        time.sleep(3600)
+        while True:
+            signal.pause()

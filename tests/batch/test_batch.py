@@ -50,7 +50,7 @@ def test_finished_work_is_not_done_again(recordings, tmp_path):
     out = tmp_path / "out"
     run(recordings, out)
     before = (out / "outcomes.jsonl").read_text()
-    os.unlink(out / "b.flac")
+    (out / "b.flac").unlink()
     record(recordings / "new.wav")
     summary = run(recordings, out)
     assert (summary.inputs, summary.finished_earlier, summary.ended) == (4, 2, 2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 
 import pytest
 
@@ -55,7 +54,7 @@ def test_drafts_of_a_run_that_was_cut_short_are_removed(tmp_path):
     (tmp_path / "deep" / "a.wav").touch()
     with claim(tmp_path) as claimed:
         assert claimed.cut_short
-        assert os.listdir(tmp_path / "deep") == ["a.wav"]
+        assert list((tmp_path / "deep").iterdir()) == [tmp_path / "deep" / "a.wav"]
 
 
 def test_a_folder_that_cannot_be_made_is_a_matter_of_configuration(tmp_path):

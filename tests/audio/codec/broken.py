@@ -37,7 +37,7 @@ class Broken:
 
 
 def tone(seconds=SECONDS, rate=RATE, channels=1, seed=0):
-    """A voice-like tone with a little noise, float32 of shape (frames, channels), peak about 0.5."""
+    """A voice-like tone with a little noise, float32, shape (frames, channels), peak about 0.5."""
     time = np.arange(round(seconds * rate)) / rate
     noise = np.random.default_rng(seed).standard_normal((len(time), channels))
     wave = 0.4 * np.sin(2 * np.pi * 220 * time) * (0.6 + 0.4 * np.sin(2 * np.pi * 3 * time))
@@ -127,13 +127,13 @@ BROKEN = [
     Broken("noise.wav", _bytes(lambda: garbled(bytes(99_999), 0, 99_999)), REFUSED, "no sound"),
     Broken("zeros.wav", _bytes(lambda: bytes(99_999)), REFUSED, "no sound"),
     Broken("folder.wav", lambda path: path.mkdir(), REFUSED, "is a folder"),
-    Broken("pipe.wav", lambda path: os.mkfifo(path), REFUSED, "is a named pipe"),
+    Broken("pipe.wav", os.mkfifo, REFUSED, "is a named pipe"),
     Broken("socket.wav", _socket, REFUSED, "is a socket"),
     Broken("device.wav", lambda path: path.symlink_to("/dev/zero"), REFUSED, "is a device"),
     Broken("dangling.wav", lambda path: path.symlink_to("gone.wav"), REFUSED, "gone.wav"),
     Broken("itself.wav", _itself, REFUSED, "leads back to itself"),
     Broken("missing.wav", lambda path: None, REFUSED, "does not exist"),
-    Broken("header only.wav", _bytes(lambda: wav_header()), REFUSED, "no samples"),
+    Broken("header only.wav", _bytes(wav_header), REFUSED, "no samples"),
     Broken(
         "4 billion frames.wav",
         _bytes(lambda: wav_header(bits=8, data_bytes=0xEEEEEEEE)),
@@ -228,7 +228,7 @@ BROKEN = [
     Broken("1 Hz.wav", _bytes(lambda: encoded(rate=1, samples=tone()[:60])), WHOLE),
     Broken("768 kHz.wav", _bytes(lambda: encoded(rate=768_000)), WHOLE),
     Broken("32 channels.wav", _bytes(lambda: encoded(samples=tone(channels=32))), WHOLE),
-    Broken("a wav in truth.mp3", _bytes(lambda: encoded()), WHOLE),
+    Broken("a wav in truth.mp3", _bytes(encoded), WHOLE),
     Broken("heavily tagged.wav", _bytes(_tagged_heavily), WHOLE),
     Broken("trailing garbage.wav", _bytes(lambda: encoded() + b"\xff\xfb" * 999), WHOLE),
 ]

@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from tests.batch.conftest import ledger_of, record
+from tests.cli.conftest import FAST
+
+KEYS = [
+    "input",
+    "output",
+    "status",
+    "tier",
+    "quality_before",
+    "quality_after",
+    "seconds",
+    "audio_seconds",
+    "errors",
+    "reason",
+]
+
+
+def test_a_folder_is_enhanced_and_its_summary_adds_up(tenuto, recordings):
+    ended = tenuto("enhance", "in", "-o", "out", *FAST)
+    assert ended.exit_code == 0
+    assert "3 recordings into out" in ended.stderr
+    assert "1 in the folders not called like sound, and ignored" in ended.stderr
+    assert "3  enhanced          3 steady" in ended.stdout
+    assert "3  in all" in ended.stdout
+    assert "less out/outcomes.jsonl" in ended.stdout
+    assert Path("out/deep/c.wav").is_file()
+
+
+def test_each_line_of_the_ledger_has_the_ten_keys(tenuto, recordings):
+    record(recordings / "short.wav", seconds=0.001)
+    (recordings / "text.wav").write_text("not sound")
+    assert tenuto("enhance", "in", "-o", "out", *FAST).exit_code == 1
+    lines = ledger_of(Path("out"))
+    assert {name: line["status"] for name, line in lines.items()} == {
+        "a.wav": "enhanced",
+        "b.flac": "enhanced",
+        "c.wav": "enhanced",
+        "short.wav": "degraded",
+        "text.wav": "quarantined",
+    }
+    assert all(list(line) == KEYS for line in lines.values())
+
+
+def test_status_1_says_that_something_is_quarantined_and_why(tenuto, tmp_path):
+    record(tmp_path / "good.wav")
+    Path("broken.wav").write_text("not sound")
+    ended = tenuto("enhance", "good.wav", "broken.wav", "gone.wav", "-o", "out", *FAST)
+    assert ended.exit_code == 1
+    assert "is text, not sound; name a recording" in ended.stderr
+    assert "does not exist; check the name" in ended.stderr
+    assert "2  quarantined       nothing is written; tried again by the next run" in ended.stdout
+    assert "tenuto errors" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--ladder", "nope"), "tier nope is not usable"),
+        (("--ladder", ","), "ladder"),
+        (("--format", "docx"), "give wav, flac, ogg, opus, mp3 or m4a"),
+        (("--ladder", "basic", "--meter", "none", "--min-quality", "3"), "choose a meter"),
+        (("--ladder", "unset", "--meter", "none"), "install it"),
+        (("--min-quality", "7"), "1<=x<=5"),
+        (("--jobs", "0"), "x>=1"),
+        (("--meter", "ears"), "dnsmos"),
+    ],
+)
+def test_status_2_says_what_to_change(tenuto, recordings, arguments, said):
+    ended = tenuto("enhance", "in", "-o", "out", *arguments)
+    assert ended.exit_code == 2
+    assert said in ended.stderr + ended.stdout
+    assert "Traceback" not in ended.stderr
+
+
+def test_an_output_folder_that_is_a_file_stops_the_run(tenuto, recordings):
+    Path("out").write_text("mine")
+    ended = tenuto("enhance", "in", "-o", "out", *FAST)
+    assert ended.exit_code == 2
+    assert "the output folder is not usable" in ended.stderr
+    assert Path("out").read_text() == "mine"
+
+
+def test_the_same_command_again_goes_on_and_overwrite_does_all_again(tenuto, recordings):
+    tenuto("enhance", "in", "-o", "out", *FAST)
+    record(recordings / "new.wav")
+    again = tenuto("enhance", "in", "-o", "out", *FAST)
+    assert "1  enhanced" in again.stdout
+    assert "3  finished earlier" in again.stdout
+    anew = tenuto("enhance", "in", "-o", "out", *FAST, "--overwrite")
+    assert "4  enhanced" in anew.stdout
+    assert len(ledger_of(Path("out"))) == 4
+
+
+def test_a_dry_run_names_every_output_and_writes_nothing(tenuto, recordings):
+    told = tenuto("enhance", "in", "-o", "out", "--dry-run")
+    assert "in/deep/c.wav → out/deep/c.wav" in told.stdout
+    as_json = tenuto("enhance", "in", "-o", "out", "--dry-run", "--json", "--format", "ogg")
+    pairs = [json.loads(line) for line in as_json.stdout.splitlines()]
+    assert [Path(pair["output"]).name for pair in pairs] == ["a.ogg", "b.ogg", "c.ogg"]
+    assert told.exit_code == as_json.exit_code == 0
+    assert not Path("out").exists()
+
+
+def test_the_summary_as_json_is_one_object_on_standard_output(tenuto, recordings):
+    ended = tenuto("enhance", "in", "-o", "out", *FAST, "--json")
+    summary = json.loads(ended.stdout)
+    assert (summary["inputs"], summary["enhanced"], summary["ignored"]) == (3, 3, 1)
+    assert summary["tiers"] == {"steady": 3}
+    assert summary["exit_status"] == 0
+    assert summary["stopped"] is None
+
+
+def test_quiet_leaves_the_summary_verbose_names_every_recording(tenuto, recordings):
+    quiet = tenuto("enhance", "in", "-o", "out", *FAST, "-q")
+    assert quiet.stderr == ""
+    assert "3  in all" in quiet.stdout
+    verbose = tenuto("enhance", "in", "-o", "out", *FAST, "-v", "--overwrite")
+    assert all(f"in/{name}" in verbose.stderr for name in ("a.wav", "b.flac", "deep/c.wav"))
+
+
+def test_another_format_is_written_when_asked_for(tenuto, recordings):
+    assert tenuto("enhance", "in", "-o", "out", *FAST, "--format", "flac").exit_code == 0
+    assert soundfile.info("out/deep/c.flac").format == "FLAC"
+
+
+def test_a_fall_to_a_lower_tier_is_told_as_it_happens(tenuto, recordings):
+    ladder = ("--ladder", "failing,muting,steady", "--meter", "none", "--jobs", "1")
+    ended = tenuto("enhance", "in/a.wav", "-o", "out", *ladder)
+    assert ended.exit_code == 0
+    assert "failing: " in ended.stderr
+    line = ledger_of(Path("out"))["a.wav"]
+    assert line["tier"] == "steady"
+    assert "muting: the output is silent, the input is not" in line["reason"]
+    shown = [tenuto("errors", "show", error).stdout for error in line["errors"]]
+    assert ["EngineError" in each for each in shown] == [True, True, False]  # tried twice
+
+
+def test_hostile_names_and_error_texts_cannot_steer_the_terminal(tenuto, tmp_path):
+    record(tmp_path / "in" / "a\x1b[31m\n[bold]b[/bold].wav")
+    ended = tenuto("enhance", "in", "-o", "out", *FAST[2:], "--ladder", "failing,steady", "-v")
+    assert ended.exit_code == 0
+    assert "\x1b" not in ended.stderr + ended.stdout
+    assert "\\x1b[31m" in ended.stderr
+    assert "[bold]b[/bold]" in ended.stderr
+    assert "[bold]oil[/bold]" in ended.stderr
+
+
+def test_a_file_that_no_run_has_written_is_not_replaced_unasked(tenuto, recordings):
+    Path("out").mkdir()
+    Path("out/a.wav").write_text("not ours")
+    ended = tenuto("enhance", "in", "-o", "out", *FAST)
+    assert ended.exit_code == 2
+    assert "a.wav exists" in ended.stderr
+    assert Path("out/a.wav").read_text() == "not ours"
+
+
+def test_the_journal_is_where_the_user_says(tenuto, recordings):
+    tenuto("enhance", "in", "-o", "out", *FAST, "--journal", "elsewhere")
+    assert Path("elsewhere").is_dir()
+    assert not Path("journal").exists()
+
+
+@pytest.fixture
+def started(tenuto, tmp_path):
+    """The command in a process of its own, at work on recordings that never end."""
+    for number in range(4):
+        record(tmp_path / "in" / f"{number}.wav", seed=number)
+    command = [sys.executable, "-m", "tenuto", "enhance", "in", "-o", "out", "--ladder"]
+    command += ["hanging", "--meter", "none", "--jobs", "1", "-v"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
+    assert process.stderr is not None
+    assert "4 recordings" in process.stderr.readline()
+    yield process
+    process.kill()
+    process.wait()
+    process.stderr.close()
+
+
+def test_the_second_ctrl_c_leaves_at_once_and_the_next_run_goes_on(tenuto, started):
+    started.send_signal(signal.SIGINT)
+    assert "Once more to leave at once" in started.stderr.readline()
+    started.send_signal(signal.SIGINT)
+    assert started.wait(30) == 128 + signal.SIGINT
+    assert "the same command goes on where this run stopped" in started.stderr.read()
+    again = tenuto("enhance", "in", "-o", "out", *FAST)
+    assert "4  enhanced" in again.stdout
+
+
+def test_a_run_that_is_killed_leaves_whole_files_and_the_next_goes_on(tenuto, started):
+    started.send_signal(signal.SIGKILL)
+    started.wait(30)
+    again = tenuto("enhance", "in", "-o", "out", *FAST)
+    assert again.exit_code == 0
+    assert "4  enhanced" in again.stdout
+    assert sorted(path.name for path in Path("out").iterdir()) == [
+        *(f"{number}.wav" for number in range(4)),
+        "outcomes.jsonl",
+    ]
+
+
+def test_two_runs_cannot_share_an_output_folder(tenuto, started):
+    ended = tenuto("enhance", "in", "-o", "out", *FAST)
+    assert ended.exit_code == 2
+    assert "another run writes to" in ended.stderr
