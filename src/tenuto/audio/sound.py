@@ -9,10 +9,14 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Samples", "Sound", "SourceFormat"]
+__all__ = ["SPILL_BYTES", "Samples", "Sound", "SourceFormat"]
 
 Samples: TypeAlias = NDArray[np.float32]
 """Shape (frames, channels), C-contiguous, nominal range ±1."""
+
+SPILL_BYTES = 256 * 2**20
+"""Longer samples are kept in a temporary file without a name (in ``TMPDIR``), mapped into memory,
+so that the system may move them out of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,9 @@ from typing import IO
 
 import numpy as np
 
-from tenuto.audio.sound import Samples
+from tenuto.audio.sound import SPILL_BYTES, Samples
 
-__all__ = ["SPILL_BYTES", "SampleStore"]
-
-SPILL_BYTES = 256 * 2**20
-"""A longer sound is kept in a temporary file (in ``TMPDIR``), mapped into memory."""
+__all__ = ["SampleStore"]
 
 _FIRST_FRAMES = 1 << 16
 

@@ -7,12 +7,9 @@ import tempfile
 
 import numpy as np
 
-from tenuto.audio.sound import Samples
+from tenuto.audio.sound import SPILL_BYTES, Samples
 
-__all__ = ["SPILL_BYTES", "allocate"]
-
-SPILL_BYTES = 256 * 2**20
-"""A larger result is a temporary file, so that the system may move it out of memory."""
+__all__ = ["allocate"]
 
 _ZEROS = bytes(2**20)
 

@@ -1,0 +1,237 @@
+"""One recording at a time, in this process."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import numpy as np
+import pytest
+import soundfile
+
+from tenuto import ErrorReporter, open_journal
+from tenuto.audio import output as writing
+from tenuto.audio.enhance import Enhancer, enhance
+from tenuto.audio.faults import DiskFullError
+from tenuto.errors import AudioProcessingError, ConfigurationError
+from tests.batch.conftest import RATE, plugin, record
+
+__all__ = ["plugin"]
+
+pytestmark = pytest.mark.usefixtures("plugin")
+
+
+@pytest.fixture
+def journal(private_journal):
+    with open_journal(private_journal) as journal:
+        yield journal
+
+
+@pytest.fixture
+def enhancer(journal):
+    """Makes one with the ladder given, that keeps its errors in the test's journal."""
+
+    def make(*ladder, **settings):
+        reporter = ErrorReporter("tenuto", journal=journal, log=False)
+        return Enhancer(ladder=ladder, reporter=reporter, **{"meter": "none", **settings})
+
+    return make
+
+
+@pytest.fixture
+def noisy(tmp_path):
+    return record(tmp_path / "noisy.wav")
+
+
+@pytest.fixture
+def result(tmp_path):
+    return tmp_path / "result.wav"
+
+
+def test_a_recording_is_enhanced_with_the_shape_it_had(noisy, result):
+    outcome = enhance(noisy, result, ladder=("steady",), meter="none")
+    assert (outcome.status, outcome.tier, outcome.reason) == ("enhanced", "steady", None)
+    assert outcome.audio_seconds == 1.0
+    before, after = soundfile.info(noisy), soundfile.info(result)
+    assert (after.frames, after.samplerate, after.subtype) == (
+        before.frames,
+        before.samplerate,
+        before.subtype,
+    )
+
+
+def test_the_meter_tells_of_input_and_output(noisy, result, enhancer):
+    outcome = enhancer("steady", meter="dnsmos").enhance(noisy, result)
+    assert 1 <= outcome.quality_before <= 5
+    assert 1 <= outcome.quality_after <= 5
+
+
+def test_what_no_tier_makes_good_enough_is_the_best_reject(noisy, result, enhancer):
+    outcome = enhancer("steady", meter="dnsmos", min_quality=5).enhance(noisy, result)
+    assert (outcome.status, outcome.tier) == ("degraded", "steady")
+    assert "steady: quality " in outcome.reason
+    assert result.exists()
+
+
+def test_where_every_tier_fails_the_original_is_kept_byte_for_byte(noisy, result, enhancer):
+    outcome = enhancer("failing", "muting").enhance(noisy, result)
+    assert (outcome.status, outcome.tier) == ("degraded", "original")
+    assert result.read_bytes() == noisy.read_bytes()
+    assert len(outcome.errors) == 3  # an engine's failure is tried once more
+
+
+def test_a_tier_that_killed_a_worker_before_is_left_out(noisy, result, enhancer):
+    from tenuto.audio.setbacks import NO_SETBACKS
+
+    setbacks = NO_SETBACKS.and_then("crashing: killed by SIGSEGV", "an-id", ("crashing",))
+    outcome = enhancer("crashing", "steady").enhance(noisy, result, setbacks)
+    assert (outcome.status, outcome.tier) == ("enhanced", "steady")
+    assert outcome.reason == "crashing: killed by SIGSEGV"
+    assert outcome.errors == ("an-id",)
+
+
+def test_with_no_tier_left_the_original_is_kept(noisy, result, enhancer):
+    from tenuto.audio.setbacks import NO_SETBACKS
+
+    setbacks = NO_SETBACKS.and_then("crashing: killed by SIGSEGV", "an-id", ("crashing",))
+    outcome = enhancer("crashing").enhance(noisy, result, setbacks)
+    assert (outcome.status, outcome.tier) == ("degraded", "original")
+
+
+@pytest.mark.parametrize(
+    ("samples", "reason"),
+    [
+        (np.zeros(RATE, np.float32), "left as it is: it is silent"),
+        (np.ones(1, np.float32), "left as it is: it is too short to tell speech from noise"),
+    ],
+)
+def test_what_has_no_speech_to_find_is_left_as_it_is(tmp_path, result, enhancer, samples, reason):
+    odd = tmp_path / "odd.wav"
+    soundfile.write(odd, samples, RATE)
+    outcome = enhancer("steady").enhance(odd, result)
+    assert (outcome.status, outcome.tier, outcome.reason) == ("degraded", "original", reason)
+    assert result.read_bytes() == odd.read_bytes()
+
+
+def test_a_repaired_recording_is_degraded_and_says_what_was_done(tmp_path, result, enhancer):
+    whole = record(tmp_path / "whole.wav", seconds=2)
+    torn = tmp_path / "torn.wav"
+    torn.write_bytes(whole.read_bytes()[: RATE * 2])
+    outcome = enhancer("steady").enhance(torn, result)
+    assert (outcome.status, outcome.tier) == ("degraded", "steady")
+    assert outcome.reason == "kept 1.0 s of the 2.0 s its header declares"
+
+
+def unreadable(path):
+    path.write_text("no sound at all")
+
+
+def absent(path):
+    pass
+
+
+def nothing(path):
+    path.touch()
+
+
+def folder(path):
+    path.mkdir()
+
+
+@pytest.mark.parametrize("make", [unreadable, absent, nothing, folder])
+def test_what_holds_no_sound_is_quarantined_and_nothing_written(
+    tmp_path, result, enhancer, journal, make
+):
+    source = tmp_path / "source.wav"
+    make(source)
+    outcome = enhancer("steady").enhance(source, result)
+    assert (outcome.status, outcome.output, outcome.tier) == ("quarantined", None, None)
+    assert outcome.reason
+    assert not result.exists()
+    (error,) = outcome.errors
+    assert journal.event(error).context["input"] == str(source)
+    assert journal.open_attempts() == []
+
+
+def test_a_full_disk_stops_the_run_and_leaves_no_part_behind(noisy, result, enhancer, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("tenuto.audio.enhance.encode", full)
+    with pytest.raises(DiskFullError, match="make some, then run it again"):
+        enhancer("steady").enhance(noisy, result)
+    assert [path.name for path in result.parent.glob("*.wav")] == ["noisy.wav"]
+    assert not list(result.parent.glob(".*part*"))
+
+
+def test_a_place_that_may_not_be_written_to_stops_the_run(noisy, result, enhancer, monkeypatch):
+    def forbidden(*_, **__):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr("tenuto.audio.enhance.encode", forbidden)
+    with pytest.raises(ConfigurationError, match="make it writable"):
+        enhancer("steady").enhance(noisy, result)
+
+
+def test_a_recording_that_cannot_be_encoded_is_quarantined(noisy, result, enhancer, monkeypatch):
+    def unable(*_, **__):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr("tenuto.audio.enhance.encode", unable)
+    outcome = enhancer("steady").enhance(noisy, result)
+    assert (outcome.status, outcome.output) == ("quarantined", None)
+    assert not result.exists()
+
+
+def test_a_model_that_is_not_installed_stops_the_run(noisy, result, enhancer):
+    with pytest.raises(ConfigurationError, match="install it"):
+        enhancer("unset", "steady").enhance(noisy, result)
+
+
+def test_memory_that_runs_out_costs_one_tier(noisy, result, enhancer, monkeypatch):
+    def hungry(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr("odd_engines.Failing.enhance", hungry)
+    outcome = enhancer("failing", "steady").enhance(noisy, result)
+    assert (outcome.status, outcome.tier) == ("enhanced", "steady")
+    assert outcome.reason == "failing: MemoryError"
+
+
+def test_an_engine_that_keeps_failing_is_no_longer_asked(tmp_path, enhancer, monkeypatch):
+    calls = []
+
+    def fail(*_, **__):
+        calls.append(1)
+        raise AudioProcessingError("out of order")
+
+    monkeypatch.setattr("odd_engines.Failing.enhance", fail)
+    keen = enhancer("failing", "steady")
+    for number in range(8):
+        source = record(tmp_path / f"{number}.wav", seed=number)
+        assert keen.enhance(source, tmp_path / f"out-{number}.wav").status == "enhanced"
+    assert len(calls) < 16
+
+
+def test_each_step_is_told_with_its_seconds_of_sound(noisy, result, journal):
+    heard = []
+    reporter = ErrorReporter("tenuto", journal=journal, log=False)
+    enhancer = Enhancer(ladder=("steady",), meter="none", reporter=reporter, on_step=heard.append)
+    enhancer.enhance(noisy, result)
+    assert len(heard) == 3
+    assert heard[1:] == [1.0, 1.0]
+
+
+def test_another_container_is_written_when_asked_for(noisy, tmp_path, enhancer):
+    target = tmp_path / "result.flac"
+    assert enhancer("steady", container="flac").enhance(noisy, target).status == "enhanced"
+    assert soundfile.info(target).format == "FLAC"
+
+
+def test_a_draft_is_whole_before_it_has_its_name(tmp_path):
+    target = tmp_path / "out" / "result.wav"
+    target.parent.mkdir()
+    with pytest.raises(RuntimeError), writing.draft(target) as part:
+        part.write_bytes(b"half of it")
+        raise RuntimeError
+    assert list(target.parent.iterdir()) == []
