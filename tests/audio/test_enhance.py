@@ -228,10 +228,15 @@ def test_another_container_is_written_when_asked_for(noisy, tmp_path, enhancer):
     assert soundfile.info(target).format == "FLAC"
 
 
-def test_a_draft_is_whole_before_it_has_its_name(tmp_path):
+def test_a_draft_that_is_given_up_leaves_nothing_behind(tmp_path):
     target = tmp_path / "out" / "result.wav"
     target.parent.mkdir()
-    with pytest.raises(RuntimeError), writing.draft(target) as part:
-        part.write_bytes(b"half of it")
-        raise RuntimeError
+
+    def give_up_halfway():
+        with writing.draft(target) as part:
+            part.write_bytes(b"half of it")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        give_up_halfway()
     assert list(target.parent.iterdir()) == []
