@@ -9,6 +9,7 @@ import inspect
 import pytest
 
 from tenuto.clock import SimulatedClock
+from tenuto.policies import Retry
 
 
 class World:
@@ -79,3 +80,11 @@ class Flaky:
 @pytest.fixture
 def flaky():
     return Flaky
+
+
+@pytest.fixture
+def retry(clock, events):
+    def build(*args, **settings):
+        return Retry(*args, clock=clock, on_event=events.append, **settings)
+
+    return build

@@ -104,7 +104,7 @@ class Reporter:
         due = summary.seconds - self._told_at >= _EVERY
         if due and self._verbosity >= 0 and not self._console.is_interactive:
             self._told_at = summary.seconds
-            self._say(f"{done:,} of {summary.inputs:,}  {_pace(summary)}")
+            self._say(f"{done:,} of {summary.inputs:,}  {_pace(summary)}".rstrip())
 
     def _say(self, text: str, style: str = "") -> None:
         self._console.print(Text(plain(text), style=style))
