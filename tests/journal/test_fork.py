@@ -22,10 +22,11 @@ def in_child(work):
     return os.waitpid(child, 0)[1] == 0
 
 
-def test_a_child_has_a_spool_of_its_own(private_journal, event):
+def test_a_child_has_a_spool_of_its_own(private_journal, event, clock):
     with Journal(private_journal) as journal:
         journal.append(event(number=1))
         parent = journal._writer.process
+        clock.advance(1)
 
         def work():
             assert journal._writer.process != parent
@@ -34,6 +35,7 @@ def test_a_child_has_a_spool_of_its_own(private_journal, event):
             assert len(journal.events()) == 2
 
         assert in_child(work)
+        clock.advance(1)
         journal.append(event(number=3))
         assert [told.context["number"] for told in journal.events()[::-1]] == [1, 2, 3]
         assert journal.losses == {}

@@ -45,10 +45,10 @@ def groups(db: sqlite3.Connection) -> list[Group]:
 def events(db: sqlite3.Connection, group: str | None, limit: int) -> list[ErrorEvent]:
     """Events that were kept whole, newest first; of one group by its fingerprint."""
     if group is None:
-        rows = db.execute("SELECT id, body FROM events ORDER BY seq DESC LIMIT ?", (limit,))
+        rows = db.execute("SELECT id, body FROM events ORDER BY time DESC, seq DESC LIMIT ?", (limit,))
     else:
         rows = db.execute(
-            "SELECT id, body FROM events WHERE fingerprint = ? ORDER BY seq DESC LIMIT ?",
+            "SELECT id, body FROM events WHERE fingerprint = ? ORDER BY time DESC, seq DESC LIMIT ?",
             (group, limit),
         )
     return [_annotated(db, event_id, body) for event_id, body in rows.fetchall()]
@@ -109,7 +109,8 @@ def _attempt(row: dict[str, Any]) -> Attempt:
 def transitions(db: sqlite3.Connection, policy: str | None, limit: int) -> list[Transition]:
     """Changes of state, newest first; those of one policy."""
     rows = db.execute(
-        "SELECT body FROM transitions WHERE ?1 IS NULL OR policy = ?1 ORDER BY seq DESC LIMIT ?2",
+        "SELECT body FROM transitions WHERE ?1 IS NULL OR policy = ?1"
+        " ORDER BY time DESC, seq DESC LIMIT ?2",
         (policy, limit),
     )
     return [Transition(**json.loads(body)) for (body,) in rows]

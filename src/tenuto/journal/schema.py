@@ -16,7 +16,8 @@ CREATE TABLE events (
     time REAL NOT NULL,
     body TEXT NOT NULL
 );
-CREATE INDEX events_by_group ON events (fingerprint, seq);
+CREATE INDEX events_by_time ON events (time, seq);
+CREATE INDEX events_by_group ON events (fingerprint, time, seq);
 CREATE INDEX events_by_process ON events (process, n);
 
 CREATE TABLE annotations (event_id TEXT NOT NULL, body TEXT NOT NULL);
@@ -81,7 +82,7 @@ CREATE TABLE transitions (
     time REAL NOT NULL,
     body TEXT NOT NULL
 );
-CREATE INDEX transitions_by_policy ON transitions (policy, seq);
+CREATE INDEX transitions_by_policy ON transitions (policy, time, seq);
 CREATE INDEX transitions_by_process ON transitions (process, n);
 
 -- How far each spool has been moved (spool:NAME), and each reader has read (reader:NAME).
