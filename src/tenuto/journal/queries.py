@@ -45,10 +45,14 @@ def groups(db: sqlite3.Connection) -> list[Group]:
 def events(db: sqlite3.Connection, group: str | None, limit: int) -> list[ErrorEvent]:
     """Events that were kept whole, newest first; of one group by its fingerprint."""
     if group is None:
-        rows = db.execute("SELECT id, body FROM events ORDER BY time DESC, seq DESC LIMIT ?", (limit,))
+        rows = db.execute(
+            "SELECT id, body FROM events ORDER BY time DESC, seq DESC LIMIT ?",
+            (limit,),
+        )
     else:
         rows = db.execute(
-            "SELECT id, body FROM events WHERE fingerprint = ? ORDER BY time DESC, seq DESC LIMIT ?",
+            "SELECT id, body FROM events WHERE fingerprint = ? "
+            "ORDER BY time DESC, seq DESC LIMIT ?",
             (group, limit),
         )
     return [_annotated(db, event_id, body) for event_id, body in rows.fetchall()]
