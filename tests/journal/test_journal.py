@@ -178,7 +178,9 @@ def test_an_attempt_may_be_closed_by_another_process_before_its_opening_is_moved
 
 
 def test_changes_of_state_are_kept(journal):
-    journal.record(Transition(policy="api", before="closed", after="open", reason="5 failures"))
+    journal.record(
+        Transition(policy="api", before="closed", after="open", reason="5 failures", time=6.0)
+    )
     journal.record(Transition(policy="db", before="open", after="closed", time=7.0))
     assert [each.policy for each in journal.transitions()] == ["db", "api"]
     assert journal.transitions("db")[0].time == 7.0
