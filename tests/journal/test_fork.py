@@ -55,22 +55,27 @@ def test_a_child_that_dies_in_the_middle_leaves_what_it_wrote(private_journal, e
 
 def test_a_childs_life_does_not_hide_its_parents_death(private_journal, event):
     told = event()
-    release, wait = os.pipe()[::-1]
+    wait, release = os.pipe()
+    begun, begin = os.pipe()
 
     def parent():
         journal = Journal(private_journal)
         journal.append(told)
         if os.fork() == 0:
+            os.write(begin, b"x")
             os.read(wait, 1)  # outlives the parent, and has inherited what it held
             os._exit(0)
+        os.read(begun, 1)
 
-    assert in_child(parent)
-    with Journal(private_journal) as journal:
-        assert journal.event(told.id) == told
-        assert not list((private_journal / "spools").glob("*.db"))
-    os.write(release, b"x")
-    os.close(release)
-    os.close(wait)
+    try:
+        assert in_child(parent)
+        with Journal(private_journal) as journal:
+            assert journal.event(told.id) == told
+            assert not list((private_journal / "spools").glob("*.db"))
+    finally:
+        os.write(release, b"x")
+        for end in (wait, release, begun, begin):
+            os.close(end)
 
 
 def test_counts_that_are_not_told_yet_are_the_parents_to_tell(private_journal, event):
