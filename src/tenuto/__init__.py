@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .context import carry, current_context, scope
 from .errors import (
     AudioProcessingError,
+    CallTimeoutError,
     CircuitOpenError,
     ConfigurationError,
     DecodeError,
@@ -16,6 +17,7 @@ from .errors import (
     ExternalServiceError,
     FaultClass,
     QualityThresholdError,
+    RefusedError,
     ResourceLimitError,
     Severity,
     TenutoError,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AudioProcessingError",
+    "CallTimeoutError",
     "CircuitBreaker",
     "CircuitOpenError",
     "ConfigurationError",
@@ -49,6 +52,7 @@ __all__ = [
     "QualityThresholdError",
     "RecoveryManager",
     "RecoveryResult",
+    "RefusedError",
     "ResourceLimitError",
     "Retry",
     "Severity",

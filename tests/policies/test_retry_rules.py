@@ -153,7 +153,7 @@ def test_rules_see_the_call_as_tenacity_shows_it(world, clock, flaky):
 
 
 def test_seconds_since_start_are_unknown_before_any_outcome():
-    from tenuto.policies.progress import Progress
+    from tenuto.policies.engine.progress import Progress
 
     progress = Progress(Retry(), "x", (print, (), {}), given_up_before=0, begun=False)
     assert progress.seconds_since_start is None

@@ -4,7 +4,6 @@ from .classification import classify, most_urgent, register_fault
 from .faults import FaultClass, Severity
 from .hierarchy import (
     AudioProcessingError,
-    CircuitOpenError,
     ConfigurationError,
     DecodeError,
     EncodeError,
@@ -14,17 +13,34 @@ from .hierarchy import (
     ResourceLimitError,
     TenutoError,
 )
+from .refusals import (
+    BulkheadFullError,
+    CallTimeoutError,
+    CircuitOpenError,
+    ConcurrencyLimitError,
+    LoadShedError,
+    RateLimitedError,
+    RefusalReason,
+    RefusedError,
+)
 
 __all__ = [
     "AudioProcessingError",
+    "BulkheadFullError",
+    "CallTimeoutError",
     "CircuitOpenError",
+    "ConcurrencyLimitError",
     "ConfigurationError",
     "DecodeError",
     "EncodeError",
     "EngineError",
     "ExternalServiceError",
     "FaultClass",
+    "LoadShedError",
     "QualityThresholdError",
+    "RateLimitedError",
+    "RefusalReason",
+    "RefusedError",
     "ResourceLimitError",
     "Severity",
     "TenutoError",

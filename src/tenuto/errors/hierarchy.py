@@ -16,7 +16,6 @@ from .faults import FaultClass
 __all__ = [
     "LOCAL_PREFIX",
     "AudioProcessingError",
-    "CircuitOpenError",
     "ConfigurationError",
     "DecodeError",
     "EncodeError",
@@ -47,11 +46,13 @@ class TenutoError(Exception):
     """Whose fault errors of this class are; None where the cause decides."""
 
     fields: ClassVar[tuple[str, ...]] = ()
-    """The names of the details that may be given by position."""
+    """The names of the details that may be given by position. Those that are not given are what
+    the class says, or None."""
 
     def __init__(self, *args: object, message: str | None = None, **details: Any) -> None:
         given, rest = self._by_position(args)
-        self.details: dict[str, Any] = {**dict.fromkeys(self.fields), **given, **details}
+        absent = {name: getattr(type(self), name, None) for name in self.fields}
+        self.details: dict[str, Any] = {**absent, **given, **details}
         for name, value in self.details.items():
             if not _is_behaviour(type(self), name):
                 setattr(self, name, value)
@@ -149,7 +150,7 @@ class QualityThresholdError(AudioProcessingError):
     """A result is worse than it has to be: ``QualityThresholdError(quality_score, threshold)``."""
 
     fault_class = FaultClass.QUALITY
-    fields = ("quality_score", "threshold")
+    fields: ClassVar[tuple[str, ...]] = ("quality_score", "threshold")
 
     def describe(self) -> str:
         if self.quality_score is None or self.threshold is None:
@@ -161,7 +162,7 @@ class ResourceLimitError(TenutoError):
     """A resource ran out: ``ResourceLimitError(resource, used, limit)``, in the same unit."""
 
     fault_class = FaultClass.RESOURCE
-    fields = ("resource", "used", "limit")
+    fields: ClassVar[tuple[str, ...]] = ("resource", "used", "limit")
     resource: str | None
     used: float | None
     limit: float | None
@@ -177,7 +178,7 @@ class ConfigurationError(TenutoError):
     """The run is set up wrongly: ``ConfigurationError(setting, remedy)``."""
 
     fault_class = FaultClass.CONFIGURATION
-    fields = ("setting", "remedy")
+    fields: ClassVar[tuple[str, ...]] = ("setting", "remedy")
     setting: str | None
     remedy: str | None
 
@@ -192,21 +193,10 @@ class ExternalServiceError(TenutoError):
     """A service failed: ``ExternalServiceError(service, retry_after)``, the latter in seconds."""
 
     fault_class = FaultClass.INFRASTRUCTURE
-    fields = ("service", "retry_after")
+    fields: ClassVar[tuple[str, ...]] = ("service", "retry_after")
     service: str | None
     retry_after: float | None
 
     def describe(self) -> str:
         what = f"{self.service} failed" if self.service else "a service failed"
         return f"{what}; come back in {self.retry_after:g} s" if self.retry_after else what
-
-
-class CircuitOpenError(ExternalServiceError):
-    """A circuit breaker refused the call; the service was not called.
-
-    ``service`` is the breaker's name, ``retry_after`` the seconds until it lets a call through,
-    ``open_for`` the seconds it has been open, ``last_fault`` a summary of what tripped it.
-    """
-
-    open_for: float | None = None
-    last_fault: str | None = None

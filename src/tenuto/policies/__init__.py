@@ -8,6 +8,7 @@ from tenuto.machines import State
 from .backoff import Backoff
 from .breaker import CircuitBreaker
 from .deadline import deadline, time_left
+from .engine.progress import Progress, ResultRejectedError
 from .events import (
     Attempt,
     EventKind,
@@ -18,7 +19,6 @@ from .events import (
     hook_failures,
 )
 from .fallback import Fallback
-from .progress import Progress, ResultRejectedError
 from .retry import Retry
 from .stack import Policy, Stack, stack
 

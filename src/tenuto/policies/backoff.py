@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
+from typing import Any, Literal, Protocol, TypeAlias, get_args
 
+from tenuto.clock import Clock
 from tenuto.errors import ConfigurationError
 
 from .rules import check_number
 
-if TYPE_CHECKING:
-    from .progress import Progress
-
 __all__ = ["Backoff", "Shape", "Wait"]
 
 Shape: TypeAlias = Literal["exponential", "linear", "fixed", "fibonacci", "decorrelated"]
+
+
+class CallSoFar(Protocol):
+    """What a backoff looks at."""
+
+    attempt_number: int
+    upcoming_sleep: float
+    clock: Clock
 
 
 class Wait(Protocol):
@@ -48,7 +54,7 @@ class Backoff:
     def __str__(self) -> str:
         return f"{self.shape} from {self.initial:g} s"
 
-    def __call__(self, state: Progress, /) -> float:
+    def __call__(self, state: CallSoFar, /) -> float:
         if self.shape == "decorrelated":
             before = max(self.initial, state.upcoming_sleep)
             spread = state.clock.random() * (3.0 * before - self.initial)

@@ -13,10 +13,10 @@ from tenuto.clock import SYSTEM_CLOCK, Clock
 from tenuto.errors import ConfigurationError
 from tenuto.machines import BreakerSettings, Event, Permit, State
 
-from .circuit import Circuit
+from .engine.circuit import Circuit
+from .engine.guard import protect
+from .engine.outcome import Outcome
 from .events import EventKind, Listener
-from .guard import protect
-from .outcome import Outcome
 from .rules import Exceptions, Matcher, check_number, matcher
 
 __all__ = ["CircuitBreaker"]
@@ -102,7 +102,7 @@ class CircuitBreaker:
         return f"CircuitBreaker({what}{' or '.join(limits)}, open for {self.timeout:g} s)"
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        return protect(function, breaker=self)
+        return protect(function, circuit=self.circuit)
 
     def __enter__(self) -> None:
         permit, starts_probing = self.circuit.admit()

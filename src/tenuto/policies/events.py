@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
-from tenuto.errors import FaultClass
+from tenuto.errors import FaultClass, RefusalReason
 from tenuto.machines import State
 
 __all__ = [
@@ -40,7 +40,18 @@ class EventKind(StrEnum):
     CLOSED = "closed"
     """A circuit closed."""
     REFUSED = "refused"
-    """A circuit let a call not through. ``wait`` tells when to come back, if known."""
+    """A policy let a call not through, for ``reason``. ``wait`` tells when to come back, if
+    known."""
+    SUPPRESSED = "suppressed"
+    """A retry was worth making, but its budget is used up."""
+    TIMED_OUT = "timed_out"
+    """A call was stopped after ``limit`` seconds."""
+    OVERRAN = "overran"
+    """A call that could not be stopped took longer than ``limit`` seconds."""
+    HEDGED = "hedged"
+    """There was no answer for ``wait`` seconds, and another copy of the call was started."""
+    LIMIT_CHANGED = "limit_changed"
+    """An adaptive limit is now ``limit`` calls at once."""
     FELL_BACK = "fell_back"
     """A fallback stood in for a call that failed."""
 
@@ -53,7 +64,8 @@ class StopReason(StrEnum):
     DEADLINE = "the next wait would pass the deadline"
     NOT_RETRYABLE = "not a fault that repeating can cure"
     GIVEN_UP_INSIDE = "an inner retry gave up on it before"
-    REFUSED = "refused by an open circuit"
+    REFUSED = "refused by another policy"
+    BUDGET = "the retry budget is used up"
     ITEMS_FLOWED = "items had been handed out already"
     BROKEN_RULE = "a rule of the retry failed itself"
 
@@ -76,7 +88,7 @@ class PolicyEvent:
 
     kind: EventKind
     policy: str
-    """The kind of policy: ``retry``, ``breaker``, ``fallback``."""
+    """The kind of policy: ``retry``, ``breaker``, ``bulkhead``, …."""
     name: str
     """The policy's own name, or that of the function it guards."""
     error: BaseException | None = None
@@ -84,9 +96,13 @@ class PolicyEvent:
     fault_class: FaultClass | None = None
     attempt: int | None = None
     wait: float | None = None
-    reason: StopReason | None = None
+    reason: StopReason | RefusalReason | None = None
     history: tuple[Attempt, ...] = ()
     state: State | None = None
+    limit: float | None = None
+    """In seconds or calls, as ``kind`` says."""
+    shadow: bool = False
+    """Whether the policy only measures, so that nothing came of this."""
 
 
 Listener: TypeAlias = Callable[[PolicyEvent], object]

@@ -8,9 +8,9 @@ from typing import Any, ParamSpec, TypeVar
 
 from tenuto.errors import FaultClass, classify
 
+from .engine.guard import protect
+from .engine.lineage import is_neutral
 from .events import EventKind, Listener, PolicyEvent, announce, hook_failed
-from .guard import protect
-from .lineage import is_neutral
 from .rules import Exceptions, Matcher, matcher
 
 __all__ = ["Fallback"]
@@ -52,6 +52,11 @@ class Fallback:
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         return protect(function, fallback=self)
+
+    @property
+    def quick(self) -> Callable[..., Any] | None:
+        """``function``, where nobody has to look at the error first, or be told."""
+        return self.function if self.exceptions is None and self.on_event is None else None
 
     def covers(self, error: BaseException) -> bool:
         """Whether the substitute stands in for ``error``. Never for a cancellation."""

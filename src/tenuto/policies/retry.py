@@ -10,8 +10,8 @@ from tenuto.clock import SYSTEM_CLOCK, Clock
 from tenuto.errors import ConfigurationError, FaultClass
 
 from .backoff import Backoff, Shape, Wait
+from .engine.guard import protect
 from .events import Listener
-from .guard import protect
 from .rules import Exceptions, Matcher, check_number, matcher
 
 __all__ = ["Retry", "Rule"]

@@ -11,8 +11,8 @@ from typing import Any, ParamSpec, TypeAlias, TypeVar
 from tenuto.errors import ConfigurationError
 
 from .breaker import CircuitBreaker
+from .engine.guard import protect
 from .fallback import Fallback
-from .guard import protect
 from .retry import Retry
 
 __all__ = ["Policy", "Stack", "stack"]
@@ -26,7 +26,7 @@ Policy: TypeAlias = Fallback | Retry | CircuitBreaker
 _FUSED: tuple[tuple[type, str], ...] = (
     (Fallback, "fallback"),
     (Retry, "retry"),
-    (CircuitBreaker, "breaker"),
+    (CircuitBreaker, "circuit"),
 )
 
 
@@ -47,7 +47,7 @@ class Stack:
             if place >= room:
                 function = protect(function, **guard)
                 guard = {}
-            guard[slot] = policy
+            guard[slot] = policy.circuit if isinstance(policy, CircuitBreaker) else policy
             room = place
         return protect(function, **guard)
 

@@ -10,22 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 from tenuto.clock import SYSTEM_CLOCK, Clock
 
+from .circuit import Circuit
+from .contracts import FallbackTerms, RetryTerms
 from .lineage import giving_up
 from .outcome import Outcome
 from .progress import Progress
+from .steps import Step, Steps
 
-if TYPE_CHECKING:
-    from .circuit import Circuit
-    from .fallback import Fallback
-    from .retry import Retry
-
-__all__ = ["Guarded", "Step", "series"]
-
-Step: TypeAlias = float | Callable[..., Any]
+__all__ = ["Guarded", "series"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +30,8 @@ class Guarded:
 
     function: Callable[..., Any]
     name: str
-    fallback: Fallback | None
-    retry: Retry | None
+    fallback: FallbackTerms | None
+    retry: RetryTerms | None
     circuit: Circuit | None
 
     @property
@@ -50,7 +46,7 @@ def series(
     kwargs: Mapping[str, Any],
     outcome: Outcome | None = None,
     given_up_before: int | None = None,
-) -> Generator[Step, Outcome | None, Outcome]:
+) -> Steps:
     """The calls that one call of the guarded function becomes; returns how it ended.
 
     ``outcome`` is that of the first attempt, if it has been made, and settled with the circuit;

@@ -6,32 +6,36 @@ After that nothing is replayed, but the failure still counts with the circuit, a
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator
-from typing import Any
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from typing import Any, TypeAlias
 
-from .drive import advance
+from tenuto.clock import Clock
+
+from .drive import pause, pause_async
 from .outcome import Outcome
+from .parking import Park
 from .relay import Relay, as_async_generator
-from .series import Guarded, series
+from .steps import Steps, advance
 
 __all__ = ["async_generator", "generator"]
 
+Begin: TypeAlias = Callable[[tuple[Any, ...], Mapping[str, Any]], Steps]
+"""What makes the steps of one call from its arguments."""
 
-def generator(guarded: Guarded) -> Callable[..., Generator[Any, Any, Any]]:
+
+def generator(begin: Begin, clock: Clock) -> Callable[..., Generator[Any, Any, Any]]:
     """The guard of a generator function."""
-    clock = guarded.clock
 
     def call(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        steps = series(guarded, args, kwargs)
+        steps = begin(args, kwargs)
         outcome: Outcome | None = None
         while True:
             step = advance(steps, outcome)
             if isinstance(step, Outcome):
                 return step.unwrap()
             outcome = None
-            if isinstance(step, float):
-                if step > 0:
-                    clock.sleep(step)
+            if isinstance(step, (float, Park)):
+                pause(step, clock)
                 continue
             relay = None
             try:
@@ -43,12 +47,11 @@ def generator(guarded: Guarded) -> Callable[..., Generator[Any, Any, Any]]:
     return call
 
 
-def async_generator(guarded: Guarded) -> Callable[..., AsyncGenerator[Any, Any]]:
+def async_generator(begin: Begin, clock: Clock) -> Callable[..., AsyncGenerator[Any, Any]]:
     """The guard of an async generator function."""
-    clock = guarded.clock
 
     async def call(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        steps = series(guarded, args, kwargs)
+        steps = begin(args, kwargs)
         outcome: Outcome | None = None
         while True:
             step = advance(steps, outcome)
@@ -56,8 +59,8 @@ def async_generator(guarded: Guarded) -> Callable[..., AsyncGenerator[Any, Any]]
                 step.unwrap()
                 return
             outcome = None
-            if isinstance(step, float):
-                await clock.async_sleep(step)
+            if isinstance(step, (float, Park)):
+                await pause_async(step, clock)
                 continue
             flowed = False
             try:

@@ -9,17 +9,22 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tenuto.errors import FaultClass, TenutoError, classify
+from tenuto.policies.deadline import time_left
+from tenuto.policies.events import (
+    Attempt,
+    EventKind,
+    PolicyEvent,
+    StopReason,
+    announce,
+    hook_failed,
+)
 
-from .deadline import time_left
-from .events import Attempt, EventKind, PolicyEvent, StopReason, announce, hook_failed
+from .contracts import RetryTerms
 from .lineage import given_up_since, is_refusal, mark_given_up
 from .outcome import Outcome
-
-if TYPE_CHECKING:
-    from .retry import Retry
 
 __all__ = ["Progress", "ResultRejectedError"]
 
@@ -61,7 +66,7 @@ class Progress:
 
     def __init__(
         self,
-        retry: Retry,
+        retry: RetryTerms,
         name: str,
         call: tuple[Callable[..., Any], tuple[Any, ...], Mapping[str, Any]],
         *,

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tenuto.errors import CircuitOpenError, FaultClass, classify
 from tenuto.machines import Breaker, Decision, Event, Permit, Probe, State
+from tenuto.policies.events import EventKind, PolicyEvent, hook_failed
+from tenuto.policies.events import announce as tell
 
-from .events import EventKind, PolicyEvent, hook_failed
-from .events import announce as tell
+from .contracts import CircuitTerms
 from .lineage import is_neutral, is_refusal
 from .outcome import Outcome
-
-if TYPE_CHECKING:
-    from .breaker import CircuitBreaker
 
 __all__ = ["Circuit"]
 
@@ -31,15 +29,15 @@ class Circuit:
     allocation, and so in a thread that holds the lock.
     """
 
-    __slots__ = ("_config", "_lock", "last_fault", "machine", "monotonic")
+    __slots__ = ("_lock", "last_fault", "machine", "monotonic", "terms")
 
-    def __init__(self, config: CircuitBreaker) -> None:
-        self._config = config
+    def __init__(self, terms: CircuitTerms) -> None:
+        self.terms = terms
         self._lock = RLock()
         self.last_fault: str | None = None
         """The last failure that was counted, in a line."""
-        self.monotonic = config.clock.monotonic
-        self.machine = Breaker(config.settings, self.monotonic())
+        self.monotonic = terms.clock.monotonic
+        self.machine = Breaker(terms.settings, self.monotonic())
 
     @property
     def state(self) -> State:
@@ -52,9 +50,9 @@ class Circuit:
         permit, starts_probing = self.admit()
         if permit is None:
             refusal = self.refusal(name)
-            if self._config.fallback is None:
+            if self.terms.fallback is None:
                 return Outcome(error=refusal)
-            return (yield self._config.fallback)
+            return (yield self.terms.fallback)
         outcome: Outcome | None = None
         try:
             if starts_probing:
@@ -80,7 +78,7 @@ class Circuit:
         if event is Event.FAILED and error is not None:
             self.last_fault = _summary(error)
         now = self.monotonic()
-        chance = self._config.clock.random() if event is Event.FAILED else 0.0
+        chance = self.terms.clock.random() if event is Event.FAILED else 0.0
         with self._lock:
             decision = self.machine.on(event, now, permit, chance)
             wait = self.machine.retry_after(now)
@@ -103,7 +101,7 @@ class Circuit:
 
     def refusal(self, name: str) -> CircuitOpenError:
         """The error for a call that is not let through: a new one each time."""
-        name = self._config.name or name
+        name = self.terms.name or name
         now = self.monotonic()
         with self._lock:
             open_for = max(0.0, now - self.machine.opened_at)
@@ -130,7 +128,7 @@ class Circuit:
         fault = classify(error, FaultClass.INFRASTRUCTURE)
         if is_neutral(error, fault) or is_refusal(error):
             return Event.RELEASED
-        matches = self._config.matches
+        matches = self.terms.matches
         try:
             failed = fault in _FAILURES if matches is None else matches(error)
         except Exception as broken:  # a rule's bug must not replace the user's own error
@@ -145,14 +143,14 @@ class Circuit:
         error: BaseException | None = None,
         wait: float | None = None,
     ) -> None:
-        listener = self._config.on_event
+        listener = self.terms.on_event
         if listener is None:
             return
         fault = None if error is None else classify(error, FaultClass.INFRASTRUCTURE)
         event = PolicyEvent(
             kind,
             "breaker",
-            self._config.name or name,
+            self.terms.name or name,
             error=error,
             fault_class=fault,
             wait=wait,

@@ -6,7 +6,7 @@ import math
 import sys
 from contextlib import suppress
 
-from tenuto.errors import CircuitOpenError, FaultClass
+from tenuto.errors import FaultClass, RefusedError
 
 __all__ = ["given_up_since", "giving_up", "is_neutral", "is_refusal", "mark_given_up"]
 
@@ -56,8 +56,8 @@ def given_up_since(error: BaseException, count: int) -> bool:
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Whether a circuit breaker further in refused the call, so that nothing was reached."""
-    return any(isinstance(ancestor, CircuitOpenError) for ancestor in _lineage(error))
+    """Whether a policy further in refused the call, so that nothing was reached."""
+    return any(isinstance(ancestor, RefusedError) for ancestor in _lineage(error))
 
 
 def is_neutral(error: BaseException, fault: FaultClass) -> bool:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import functools
 import inspect
 import math
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, ParamSpec, TypeVar, cast
 
 from tenuto.clock import Clock
 from tenuto.errors import ConfigurationError
+from tenuto.policies.deadline import deadline, time_left
 
-from .deadline import deadline, time_left
+from .circuit import Circuit
+from .contracts import FallbackTerms, RetryTerms
 from .happy import (
     careful,
     careful_async,
@@ -23,13 +25,10 @@ from .happy import (
     plain_async,
 )
 from .iterating import async_generator, generator
-from .series import Guarded
+from .naming import check_function, name_of
+from .series import Guarded, series
 from .slow import SlowPath
-
-if TYPE_CHECKING:
-    from .breaker import CircuitBreaker
-    from .fallback import Fallback
-    from .retry import Retry
+from .steps import Steps
 
 __all__ = ["protect"]
 
@@ -40,42 +39,36 @@ R = TypeVar("R")
 def protect(
     function: Callable[P, R],
     *,
-    fallback: Fallback | None = None,
-    retry: Retry | None = None,
-    breaker: CircuitBreaker | None = None,
+    fallback: FallbackTerms | None = None,
+    retry: RetryTerms | None = None,
+    circuit: Circuit | None = None,
 ) -> Callable[P, R]:
-    """``function`` behind a fallback around a retry around a breaker; each may be missing.
+    """``function`` behind a fallback around a retry around a circuit; each may be missing.
 
     What comes back is of the same kind: plain, coroutine, generator or async generator function.
     """
-    if isinstance(function, (staticmethod, classmethod)) or not callable(function):
-        raise ConfigurationError(
-            "function", "guard the function itself, and put @staticmethod or @classmethod on top"
-        )
-    guarded = Guarded(
-        function,
-        getattr(function, "__qualname__", type(function).__qualname__),
-        fallback,
-        retry,
-        None if breaker is None else breaker.circuit,
-    )
-    call = functools.wraps(function)(_wrapper(guarded, breaker))
+    check_function(function)
+    guarded = Guarded(function, name_of(function), fallback, retry, circuit)
+    call = functools.wraps(function)(_wrapper(guarded))
     if retry is not None and retry.deadline is not None:
         call = functools.wraps(function)(_limited(call, retry.deadline, retry.clock))
     return cast("Callable[P, R]", call)
 
 
-def _wrapper(guarded: Guarded, breaker: CircuitBreaker | None) -> Callable[..., Any]:
-    function, retry = guarded.function, guarded.retry
+def _wrapper(guarded: Guarded) -> Callable[..., Any]:
+    function, retry, circuit = guarded.function, guarded.retry, guarded.circuit
+
+    def steps(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Steps:
+        return series(guarded, args, kwargs)
+
     if inspect.isgeneratorfunction(function):
-        return generator(guarded)
+        return generator(steps, guarded.clock)
     if inspect.isasyncgenfunction(function):
-        return async_generator(guarded)
+        return async_generator(steps, guarded.clock)
     is_async = inspect.iscoroutinefunction(function)
-    slow = SlowPath(guarded, _quick_substitute(guarded, breaker))
+    slow = SlowPath(guarded, _quick_substitute(guarded))
     if retry is not None and retry.timed:
         return careful_async(slow) if is_async else careful(slow)
-    circuit = guarded.circuit
     if circuit is None:
         return plain_async(slow) if is_async else plain(slow)
     if circuit.machine.turn < math.inf:
@@ -84,21 +77,16 @@ def _wrapper(guarded: Guarded, breaker: CircuitBreaker | None) -> Callable[..., 
     return counted_async(slow, circuit) if is_async else counted(slow, circuit)
 
 
-def _quick_substitute(
-    guarded: Guarded, breaker: CircuitBreaker | None
-) -> Callable[..., Any] | None:
+def _quick_substitute(guarded: Guarded) -> Callable[..., Any] | None:
     """What answers a refused call when nobody needs to hear of the refusal."""
-    fallback, retry = guarded.fallback, guarded.retry
-    if breaker is None or breaker.on_event is not None:
+    circuit, fallback, retry = guarded.circuit, guarded.fallback, guarded.retry
+    if circuit is None or circuit.terms.on_event is not None:
         return None
-    if breaker.fallback is not None:
-        return breaker.fallback if retry is None and fallback is None else None
-    if fallback is None or fallback.on_event is not None:
-        return None
+    if circuit.terms.fallback is not None:
+        return circuit.terms.fallback if retry is None and fallback is None else None
     if retry is not None and (retry.on_event is not None or not retry.shuns_refusals):
         return None
-    # A rule of the user's may look at the refusal itself.
-    return fallback.function if fallback.exceptions is None else None
+    return None if fallback is None else fallback.quick
 
 
 def _limited(call: Callable[..., Any], seconds: float, clock: Clock) -> Callable[..., Any]:
