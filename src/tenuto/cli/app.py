@@ -11,6 +11,7 @@ __all__ = ["app"]
 _COMMANDS = {
     "enhance": "Enhance recordings: files, folders, patterns.",
     "errors": "Show what went wrong.",
+    "metrics": "Print what the journal counts, for Prometheus.",
     "doctor": "Check what works on this machine.",
 }
 

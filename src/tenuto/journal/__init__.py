@@ -11,6 +11,7 @@ from .records import (
     OutcomeStatus,
     Reader,
     Record,
+    Tally,
     Transition,
 )
 
@@ -25,6 +26,7 @@ __all__ = [
     "OutcomeStatus",
     "Reader",
     "Record",
+    "Tally",
     "Transition",
     "open_journal",
 ]

@@ -45,6 +45,7 @@ class Applier:
             "attempt_end": self._attempt_end,
             "transition": self._transition,
             "drop": self._drop,
+            "tally": self._tally,
         }
 
     def apply(self, process: str, n: int, kind: str, body: str) -> None:
@@ -128,6 +129,14 @@ class Applier:
         self._db.execute(
             "INSERT INTO transitions VALUES (?, ?, ?, ?, ?, ?)",
             (self._next_seq(), process, n, _storable(change["policy"]), change["time"], body),
+        )
+
+    def _tally(self, process: str, _n: int, tally: dict[str, Any], _body: str) -> None:
+        key = [_storable(tally[part]) for part in ("policy", "name", "what")]
+        self._db.execute(
+            "INSERT INTO tallies VALUES (?, ?, ?, ?, ?) ON CONFLICT (policy, name, what, process)"
+            " DO UPDATE SET count = max(count, excluded.count)",
+            (process, *key, tally["count"]),
         )
 
     def _drop(self, _process: str, _n: int, drop: dict[str, Any], _body: str) -> None:

@@ -24,7 +24,8 @@ from .location import journal_folder
 from .losses import Losses
 from .mover import Moved, Mover
 from .overlay import overlay
-from .records import Attempt, AttemptEnd, Batch, Group, Outcome, Reader, Transition
+from .records import Attempt, AttemptEnd, Batch, Group, Outcome, Reader, Tally, Transition
+from .tallying import Tallies
 from .writer import Writer
 
 __all__ = ["Journal", "open_journal"]
@@ -42,9 +43,9 @@ class Journal:
     Nothing is read or written before it is needed. For many threads, many processes, and forks.
 
     What is appended is durable against the death of the process on return. Only the counts of
-    folded repeats may lag by up to a second. No writing method raises or waits for another
-    process: what the disk does not take is kept in a bounded memory, and ``losses`` says what
-    even that could not hold.
+    folded repeats and of what policies do may lag by up to a second. No writing method raises or
+    waits for another process: what the disk does not take is kept in a bounded memory, and
+    ``losses`` says what even that could not hold.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Journal:
         self._clock = clock
         self._losses = Losses()
         self._folds = Folds()
+        self._tallies = Tallies()
         self._flushed_at = clock.monotonic()
         spools = self.path / "spools"
         self._spools = spools
@@ -84,8 +86,7 @@ class Journal:
         folded = self._folds.fold(fingerprint, context, self._clock.now(), monotonic)
         if folded is not None and self._wake is not None:
             self._wake()
-        if monotonic - self._flushed_at >= _FLUSH_EVERY:
-            self._tell_counts(monotonic)
+        self._tell_counts_when_due(monotonic)
         return folded
 
     def annotate(
@@ -104,6 +105,13 @@ class Journal:
         if what.time is None:
             what = replace(what, time=self._clock.now())
         self._write("outcome" if isinstance(what, Outcome) else "transition", _fields(what))
+
+    def count(self, policy: str, name: str, what: str, count: int = 1) -> None:
+        """Count what is too frequent to be stored each time; durable within a second."""
+        self._tallies.add((policy, name, what), count)
+        if self._wake is not None:
+            self._wake()
+        self._tell_counts_when_due(self._clock.monotonic())
 
     def open_attempt(self, attempt: Attempt) -> str:
         """Store an attempt before it is made, so that a killed process leaves evidence.
@@ -182,11 +190,16 @@ class Journal:
         if self._wake is not None:
             self._wake()
 
+    def _tell_counts_when_due(self, monotonic: float) -> None:
+        if monotonic - self._flushed_at >= _FLUSH_EVERY:
+            self._tell_counts(monotonic)
+
     def _tell_counts(self, monotonic: float) -> None:
         self._flushed_at = monotonic
-        grown = self._folds.take_dirty()
+        grown = [("slice", encode(part)) for part in self._folds.take_dirty()]
+        grown += [("tally", encode(part)) for part in self._tallies.take_grown()]
         if grown:
-            self._writer.write([("slice", encode(part)) for part in grown])
+            self._writer.write(grown)
 
     # Reading
 
@@ -229,6 +242,11 @@ class Journal:
         """Changes of state, newest first: of all policies, or of one."""
         with self._view() as db:
             return queries.transitions(db, policy, limit)
+
+    def tallies(self) -> list[Tally]:
+        """What policies have done, and how often, in all processes together."""
+        with self._view() as db:
+            return queries.tallies(db)
 
     def drops(self) -> dict[str, int]:
         """What all processes together could not store, by reason."""
@@ -302,7 +320,9 @@ class Journal:
         self._archive.close()  # safe at rest, and necessary: SQLite must not know it any more
         self._writer.begin_anew_in_child()
         self._losses.begin_anew_in_child()
-        self._folds = Folds()  # counts that are not told yet are the parent's to tell
+        # Counts that are not told yet are the parent's to tell.
+        self._folds = Folds()
+        self._tallies = Tallies()
         self._own_positions.clear()
         self.resume()
 

@@ -9,7 +9,7 @@ from typing import Any
 from tenuto.capture import ErrorEvent
 from tenuto.errors import FaultClass
 
-from .records import Attempt, AttemptEnd, Group, Outcome, Record, Transition
+from .records import Attempt, AttemptEnd, Group, Outcome, Record, Tally, Transition
 
 __all__ = [
     "attempts",
@@ -22,6 +22,7 @@ __all__ = [
     "records_after",
     "records_of",
     "repeats",
+    "tallies",
     "transitions",
 ]
 
@@ -118,6 +119,14 @@ def transitions(db: sqlite3.Connection, policy: str | None, limit: int) -> list[
         (policy, limit),
     )
     return [Transition(**json.loads(body)) for (body,) in rows]
+
+
+def tallies(db: sqlite3.Connection) -> list[Tally]:
+    """What policies have counted, all processes together, by policy, name and what it was."""
+    rows = db.execute(
+        "SELECT policy, name, what, sum(count) FROM tallies GROUP BY policy, name, what"
+    )
+    return [Tally(policy=p, name=n, what=w, count=count) for p, n, w, count in rows]
 
 
 def drops(db: sqlite3.Connection) -> dict[str, int]:

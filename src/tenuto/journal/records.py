@@ -18,6 +18,7 @@ __all__ = [
     "OutcomeStatus",
     "Reader",
     "Record",
+    "Tally",
     "Transition",
 ]
 
@@ -119,6 +120,16 @@ class Transition:
     after: str
     reason: str = ""
     time: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """How often the policies of one kind and ``name`` have done something, in all processes."""
+
+    policy: str
+    name: str
+    what: str
+    count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

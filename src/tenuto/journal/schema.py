@@ -95,7 +95,19 @@ CREATE TABLE sequence (value INTEGER NOT NULL);
 INSERT INTO sequence VALUES (0);
 """
 
-_MIGRATIONS = (_FIRST,)
+_TALLIES = """
+-- What each process has counted; its counts are cumulative and only grow.
+CREATE TABLE tallies (
+    process TEXT NOT NULL,
+    policy TEXT NOT NULL,
+    name TEXT NOT NULL,
+    what TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (policy, name, what, process)
+) WITHOUT ROWID;
+"""
+
+_MIGRATIONS = (_FIRST, _TALLIES)
 VERSION = len(_MIGRATIONS)
 
 
