@@ -111,7 +111,7 @@ def test_a_full_disk_is_survived_and_counted(private_journal, tmp_path, trouble)
         seen = len(journal.events(limit=10_000))
         if sys.argv[2] == "limit":
             resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
-            journal._clock.sleep(1.1)
+            journal.clock.sleep(1.1)
             journal.flush()
             again = len(journal.events(limit=10_000))
         else:

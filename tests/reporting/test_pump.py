@@ -71,7 +71,9 @@ def test_a_listener_that_is_down_is_told_again(journal, still, own):
     still.attach(journal, [listener], owned=False)
     put(journal, 1, 2)
     assert not still.turn()
+    journal.clock.advance(1.0)
     assert not still.turn()
+    journal.clock.advance(2.0)
     assert still.turn()
     assert listener.heard == [1, 2]
     assert journal.losses == {}

@@ -11,6 +11,8 @@ __all__ = ["app"]
 _COMMANDS = {
     "enhance": "Enhance recordings: files, folders, patterns.",
     "errors": "Show what went wrong.",
+    "forward": "Tell Sentry of the errors in the journal.",
+    "readers": "Show who is told of the journal, and how far they are behind.",
     "metrics": "Print what the journal counts, for Prometheus.",
     "doctor": "Check what works on this machine.",
 }

@@ -3,6 +3,7 @@
 from .journal import Journal, open_journal
 from .mover import Moved
 from .records import (
+    SETTLED_AFTER,
     Attempt,
     AttemptEnd,
     Batch,
@@ -16,6 +17,7 @@ from .records import (
 )
 
 __all__ = [
+    "SETTLED_AFTER",
     "Attempt",
     "AttemptEnd",
     "Batch",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from typing import Any, Self
@@ -21,10 +22,21 @@ from .folding import Folds
 from .following import Follower
 from .forking import survive_forks
 from .location import journal_folder
+from .locks import FileLock
 from .losses import Losses
 from .mover import Moved, Mover
 from .overlay import overlay
-from .records import Attempt, AttemptEnd, Batch, Group, Outcome, Reader, Tally, Transition
+from .records import (
+    Attempt,
+    AttemptEnd,
+    Batch,
+    Group,
+    Outcome,
+    Reader,
+    Record,
+    Tally,
+    Transition,
+)
 from .tallying import Tallies
 from .writer import Writer
 
@@ -52,7 +64,7 @@ class Journal:
         self, path: str | os.PathLike[str] | None = None, *, clock: Clock = SYSTEM_CLOCK
     ) -> None:
         self.path = journal_folder(path)
-        self._clock = clock
+        self.clock = clock
         self._losses = Losses()
         self._folds = Folds()
         self._tallies = Tallies()
@@ -74,7 +86,7 @@ class Journal:
     def append(self, event: ErrorEvent) -> None:
         """Store an error whole."""
         self._write("event", event.to_dict())
-        self._folds.keep(event, self._clock.monotonic())
+        self._folds.keep(event, self.clock.monotonic())
 
     def fold(self, fingerprint: str, context: Mapping[str, Plain]) -> tuple[ErrorEvent, int] | None:
         """Count an error as a repeat, where it is one of a fault that is known well enough.
@@ -82,8 +94,8 @@ class Journal:
         Returns the stored event that it is folded into, and its number among the repeats; None if
         the error is to be captured and appended.
         """
-        monotonic = self._clock.monotonic()
-        folded = self._folds.fold(fingerprint, context, self._clock.now(), monotonic)
+        monotonic = self.clock.monotonic()
+        folded = self._folds.fold(fingerprint, context, self.clock.now(), monotonic)
         if folded is not None and self._wake is not None:
             self._wake()
         self._tell_counts_when_due(monotonic)
@@ -103,7 +115,7 @@ class Journal:
     def record(self, what: Outcome | Transition) -> None:
         """Store how an input ended, or that a policy changed its state."""
         if what.time is None:
-            what = replace(what, time=self._clock.now())
+            what = replace(what, time=self.clock.now())
         self._write("outcome" if isinstance(what, Outcome) else "transition", _fields(what))
 
     def count(self, policy: str, name: str, what: str, count: int = 1) -> None:
@@ -111,15 +123,15 @@ class Journal:
         self._tallies.add((policy, name, what), count)
         if self._wake is not None:
             self._wake()
-        self._tell_counts_when_due(self._clock.monotonic())
+        self._tell_counts_when_due(self.clock.monotonic())
 
     def open_attempt(self, attempt: Attempt) -> str:
         """Store an attempt before it is made, so that a killed process leaves evidence.
 
         Returns the attempt's id.
         """
-        attempt_id = attempt.id or new_id(self._clock)
-        started = attempt.started or self._clock.now()
+        attempt_id = attempt.id or new_id(self.clock)
+        started = attempt.started or self.clock.now()
         self._write("attempt", {**_fields(attempt), "id": attempt_id, "started": started})
         return attempt_id
 
@@ -156,7 +168,7 @@ class Journal:
 
     def flush(self) -> None:
         """Make the counts of repeats durable, and offer the disk what it has refused before."""
-        self._tell_counts(self._clock.monotonic())
+        self._tell_counts(self.clock.monotonic())
         self._writer.flush()
         # In memory, the news of what is lost would drive out what is not lost yet.
         if not self._writer.ring():
@@ -264,12 +276,10 @@ class Journal:
                 after = self._own_positions.get(reader.name, 0)
                 return self._follower.next(process, ring, after, limit)
         with self._view() as db:
-            after = queries.cursor(db, reader.name)
-            records = queries.records_after(db, after, limit)
-            return Batch(tuple(records), records[-1].position if records else after)
+            return queries.records_after(db, reader, self.clock.now(), limit)
 
-    def advance(self, reader: Reader, position: int) -> None:
-        """``reader`` has done with everything up to ``position``.
+    def advance(self, reader: Reader, position: int, told: Sequence[Record] = ()) -> None:
+        """``reader`` has done with everything up to ``position``; ``told`` are the last of it.
 
         Raises ``sqlite3.Error`` or ``OSError`` if that cannot be written down.
         """
@@ -277,9 +287,27 @@ class Journal:
             self._own_positions[reader.name] = position
             return
         with self._reading:
-            self._archive.connect().execute(
-                "INSERT OR REPLACE INTO cursors VALUES (?, ?)", (f"reader:{reader.name}", position)
-            )
+            queries.tell(self._archive.connect(), reader, told, position)
+
+    def lags(self) -> dict[str, int]:
+        """For each reader of the machine's journal, how many records it has not been told of."""
+        with self._view() as db:
+            return {name: queries.lag(db, at) for name, at in queries.readers(db).items()}
+
+    @contextmanager
+    def lease(self, reader: Reader) -> Generator[bool, None, None]:
+        """Whether this process may tell ``reader`` now: of all processes, one at a time does.
+
+        Raises ``OSError`` if there can be no lease.
+        """
+        digest = hashlib.sha256(reader.name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = FileLock.acquire(self.path / f"reader-{digest}.lock")
+        try:
+            yield lock is not None
+        finally:
+            if lock is not None:
+                lock.release()
 
     @contextmanager
     def _view(self) -> Generator[sqlite3.Connection, None, None]:
@@ -302,7 +330,7 @@ class Journal:
             moved = self._mover.move()
             if moved is not Moved.BUSY:
                 return moved is Moved.ALL
-            self._clock.sleep(_LEASE_PAUSE)
+            self.clock.sleep(_LEASE_PAUSE)
         return False
 
     # Forks

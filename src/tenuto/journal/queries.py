@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from tenuto.capture import ErrorEvent
 from tenuto.errors import FaultClass
 
-from .records import Attempt, AttemptEnd, Group, Outcome, Record, Tally, Transition
+from .records import (
+    SETTLED_AFTER,
+    Attempt,
+    AttemptEnd,
+    Batch,
+    Group,
+    Outcome,
+    Reader,
+    Record,
+    Tally,
+    Transition,
+)
 
 __all__ = [
     "attempts",
@@ -18,15 +31,19 @@ __all__ = [
     "event",
     "events",
     "groups",
+    "lag",
     "outcomes",
+    "readers",
     "records_after",
     "records_of",
     "repeats",
     "tallies",
+    "tell",
     "transitions",
 ]
 
 _ATTEMPT = "id, work, step, number, started, ended, fault_class, wait, duration, error_id"
+_NEVER = 2**62  # beyond every seq
 _TOLD = """
 SELECT seq AS seq, n AS n, process AS process, 'event' AS kind, body FROM events WHERE {0}
 UNION ALL SELECT seq, n, process, 'slice', body FROM slices WHERE {0}
@@ -141,10 +158,79 @@ def cursor(db: sqlite3.Connection, reader: str) -> int:
     return row[0] if row else 0
 
 
-def records_after(db: sqlite3.Connection, seq: int, limit: int) -> list[Record]:
+def records_after(db: sqlite3.Connection, reader: Reader, now: float, limit: int) -> Batch:
     """What a reader of the whole machine is told next."""
-    rows = db.execute(_TOLD.format("seq > :seq", "seq"), {"seq": seq, "limit": limit})
-    return [Record(seq, kind, json.loads(body)) for seq, _, _, kind, body in rows]
+    # Written down at once: a reader that never gets anywhere has a lag that is seen.
+    db.execute("INSERT OR IGNORE INTO cursors VALUES (?, 0)", (f"reader:{reader.name}",))
+    after = cursor(db, reader.name)
+    end = _unsettled(db, after, now - SETTLED_AFTER) if reader.settled else _NEVER
+    rows = db.execute(
+        _TOLD.format("seq > :after AND seq < :end", "seq"),
+        {"after": after, "end": end, "limit": limit},
+    )
+    records = tuple(
+        _without_told(db, reader, Record(seq, kind, json.loads(body)))
+        for seq, _, _, kind, body in rows.fetchall()
+    )
+    position = records[-1].position if records else after
+    return Batch(records, position, growing=end != _NEVER)
+
+
+def _unsettled(db: sqlite3.Connection, after: int, before: float) -> int:
+    """The first slice that may still grow: its event was kept less long ago than that."""
+    row = db.execute(
+        "SELECT min(slices.seq) FROM slices JOIN events ON events.id = slices.event_id"
+        " WHERE slices.seq > ? AND events.time > ?",
+        (after, before),
+    ).fetchone()
+    return _NEVER if row[0] is None else int(row[0])
+
+
+def _without_told(db: sqlite3.Connection, reader: Reader, record: Record) -> Record:
+    if record.kind != "slice":
+        return record
+    row = db.execute(
+        "SELECT count FROM told WHERE reader = ? AND event_id = ?",
+        (reader.name, record.body["event_id"]),
+    ).fetchone()
+    return replace(record, untold=record.body["count"] - (row[0] if row else 0))
+
+
+def tell(db: sqlite3.Connection, reader: Reader, records: Sequence[Record], position: int) -> None:
+    """Write down that ``reader`` has been told of ``records``, and of all up to ``position``."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        db.executemany(
+            "INSERT OR REPLACE INTO told VALUES (?, ?, ?)",
+            [
+                (reader.name, each.body["event_id"], each.body["count"])
+                for each in records
+                if each.kind == "slice"
+            ],
+        )
+        db.execute(
+            "INSERT OR REPLACE INTO cursors VALUES (?, ?)", (f"reader:{reader.name}", position)
+        )
+        db.execute("COMMIT")
+    except BaseException:
+        db.execute("ROLLBACK") if db.in_transaction else None
+        raise
+
+
+def lag(db: sqlite3.Connection, position: int) -> int:
+    """How many records lie beyond ``position``."""
+    query = " UNION ALL ".join(
+        f"SELECT count(*) AS n FROM {table} WHERE seq > :position"  # noqa: S608 - constants only
+        for table in ("events", "slices", "transitions")
+    )
+    row = db.execute(f"SELECT sum(n) FROM ({query})", {"position": position}).fetchone()  # noqa: S608
+    return int(row[0])
+
+
+def readers(db: sqlite3.Connection) -> dict[str, int]:
+    """The readers that have been told something, and up to where."""
+    rows = db.execute("SELECT name, position FROM cursors WHERE name GLOB 'reader:*' ORDER BY name")
+    return {name.partition(":")[2]: position for name, position in rows}
 
 
 def records_of(db: sqlite3.Connection, process: str, n: int, limit: int) -> list[Record]:

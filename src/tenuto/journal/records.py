@@ -10,6 +10,7 @@ from typing import Any
 from tenuto.errors import FaultClass
 
 __all__ = [
+    "SETTLED_AFTER",
     "Attempt",
     "AttemptEnd",
     "Batch",
@@ -21,6 +22,9 @@ __all__ = [
     "Tally",
     "Transition",
 ]
+
+SETTLED_AFTER = 20.0
+"""Seconds from a kept event until nothing more is folded into it, and its count has arrived."""
 
 
 class OutcomeStatus(StrEnum):
@@ -162,6 +166,8 @@ class Record:
     position: int
     kind: str
     body: dict[str, Any]
+    untold: int = 1
+    """Of a slice, how many of its repeats this reader has not been told of before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,15 +176,23 @@ class Reader:
 
     One that follows only its ``own`` process starts with the process, and its place is kept in
     memory. Any other starts with the journal, and its place is kept there under its name.
+
+    A reader of ``settled`` slices is told of one when it has stopped growing, and so nearly always
+    once. What comes after such a slice waits with it, for ``SETTLED_AFTER`` seconds at most.
     """
 
     name: str
     own: bool = False
+    settled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The next records for a reader, in order; ``position`` is where they end."""
+    """The next records for a reader, in order; ``position`` is where they end.
+
+    ``growing`` says that a slice comes next which has not settled yet.
+    """
 
     records: tuple[Record, ...]
     position: int
+    growing: bool = False

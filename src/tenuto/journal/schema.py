@@ -107,7 +107,17 @@ CREATE TABLE tallies (
 ) WITHOUT ROWID;
 """
 
-_MIGRATIONS = (_FIRST, _TALLIES)
+_TOLD = """
+-- How many repeats of a slice a reader has been told of.
+CREATE TABLE told (
+    reader TEXT NOT NULL,
+    event_id TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (reader, event_id)
+) WITHOUT ROWID;
+"""
+
+_MIGRATIONS = (_FIRST, _TALLIES, _TOLD)
 VERSION = len(_MIGRATIONS)
 
 

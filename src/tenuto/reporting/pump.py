@@ -7,63 +7,15 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
-from typing import Protocol
 
-from tenuto.journal import Journal, Moved, Reader, Record
+from tenuto.journal import Journal, Moved
 
-__all__ = ["PUMP", "Pump", "Subscriber"]
+from .delivery import Subscriber, delivery
+
+__all__ = ["PUMP", "Pump"]
 
 _INTERVAL = 1.0  # seconds between two turns while there is work
 _AT_EXIT = 2.0  # seconds that a process waits for its last turn
-_BATCH = 100  # records
-_TRIES = 3
-
-
-class Subscriber(Protocol):
-    """Somebody who is told what is in a journal, at least once, and in order."""
-
-    @property
-    def reader(self) -> Reader:
-        """The name and the scope of its cursor."""
-        ...
-
-    def receive(self, record: Record) -> None:
-        """Called on the pump's thread. A record that raises three times is skipped and counted."""
-        ...
-
-
-class _Delivery:
-    """One subscriber's way through one journal."""
-
-    def __init__(self, journal: Journal, subscriber: Subscriber) -> None:
-        self._journal = journal
-        self._subscriber = subscriber
-        self._failures = 0
-        self.own = subscriber.reader.own
-
-    def deliver(self) -> bool:
-        """Tell all there is; whether nothing is left."""
-        reader = self._subscriber.reader
-        while True:
-            batch = self._journal.read(reader, _BATCH)
-            for record in batch.records:
-                if not self._tell(record):
-                    return False
-                self._journal.advance(reader, record.position)
-            self._journal.advance(reader, batch.position)
-            if len(batch.records) < _BATCH:
-                return True
-
-    def _tell(self, record: Record) -> bool:
-        try:
-            self._subscriber.receive(record)
-        except Exception as error:  # a broken destination is its own trouble, not the pipeline's
-            self._failures += 1
-            if self._failures < _TRIES:
-                return False
-            self._journal.count_loss(f"{self._subscriber.reader.name}: {type(error).__name__}")
-        self._failures = 0
-        return True
 
 
 class Attachment:
@@ -71,7 +23,7 @@ class Attachment:
 
     def __init__(self, journal: Journal, subscribers: Sequence[Subscriber], *, owned: bool) -> None:
         self._journal = journal
-        self._deliveries = [_Delivery(journal, each) for each in subscribers]
+        self._deliveries = [delivery(journal, each) for each in subscribers]
         self._owned = owned
         self.leaving = False
 

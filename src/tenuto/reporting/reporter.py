@@ -20,8 +20,9 @@ from tenuto.capture import (
 from tenuto.clock import SYSTEM_CLOCK, Clock
 from tenuto.journal import Journal
 
+from .delivery import Subscriber
 from .log import LogLines
-from .pump import PUMP, Attachment, Subscriber
+from .pump import PUMP, Attachment
 
 __all__ = ["ErrorReporter"]
 
@@ -33,6 +34,7 @@ class ErrorReporter:
 
     Without a ``journal``, the user's own is opened at the first error: the folder that
     ``TENUTO_JOURNAL`` names, else one for the state of programs. ``log=False`` keeps silent.
+    ``readers`` are told of the journal as well, such as a ``SentryReader``.
     """
 
     def __init__(
@@ -42,12 +44,13 @@ class ErrorReporter:
         journal: Journal | None = None,
         clock: Clock = SYSTEM_CLOCK,
         log: bool = True,
+        readers: Sequence[Subscriber] = (),
     ) -> None:
         self.service_name = service_name
         self._clock = clock
         self._journal = journal
         self._owns_journal = journal is None
-        self._subscribers: Sequence[Subscriber] = [LogLines()] if log else []
+        self._subscribers: Sequence[Subscriber] = [*([LogLines()] if log else []), *readers]
         self._attachment: Attachment | None = None
         self._opening = threading.Lock()
         self._nesting = threading.local()

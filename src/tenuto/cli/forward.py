@@ -1,0 +1,79 @@
+"""``tenuto forward``."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from tenuto.clock import SYSTEM_CLOCK
+from tenuto.errors import ConfigurationError
+from tenuto.journal import open_journal
+from tenuto.reporting.delivery import delivery
+from tenuto.reporting.sentry import SentryReader
+
+from .terminal import complain, count, make_console, plain
+
+__all__ = ["command"]
+
+_PAUSE = 1.0  # seconds between two looks
+
+
+@click.command("forward")
+@click.option(
+    "--sentry", "dsn", metavar="DSN", help="The project to tell; by default that in SENTRY_DSN."
+)
+@click.option("--release", help="What the errors are of; by default SENTRY_RELEASE.")
+@click.option("--environment", help="By default SENTRY_ENVIRONMENT, else production.")
+@click.option(
+    "--journal",
+    metavar="PATH",
+    help="The folder of the journal. By default that in TENUTO_JOURNAL, else one of your own.",
+)
+@click.option("--follow", is_flag=True, help="Go on until interrupted.")
+@click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    help="Seconds to keep trying without --follow.",
+)
+def command(
+    *,
+    dsn: str | None,
+    release: str | None,
+    environment: str | None,
+    journal: str | None,
+    follow: bool,
+    wait: float,
+) -> None:
+    """Tell Sentry of the errors in the journal that it has not been told of.
+
+    Each error is sent once, whoever else sends. Repeats are sent when they have stopped, as one
+    event with their count. Status 1: something is left, which is sent the next time.
+    """
+    err = make_console(stderr=True)
+    try:
+        reader = SentryReader(dsn, release=release, environment=environment)
+    except ConfigurationError as error:
+        complain(err, str(error))
+        sys.exit(2)
+    until = SYSTEM_CLOCK.monotonic() + wait
+    with open_journal(journal) as kept:
+        way = delivery(kept, reader)
+        try:
+            while not way.deliver() or follow:
+                if not follow and SYSTEM_CLOCK.monotonic() >= until:
+                    break
+                SYSTEM_CLOCK.sleep(_PAUSE)
+        except KeyboardInterrupt:
+            pass
+        left = kept.lags().get(reader.reader.name, 0)
+        lost = sum(kept.losses.values())
+    if way.trouble is not None:
+        complain(err, plain(way.trouble))
+    if left:
+        err.print(f"{count(left, 'record')} left for the next time.")
+    if lost:
+        err.print(f"{count(lost, 'record')} passed over: the server does not take them.")
+    sys.exit(1 if left or lost else 0)

@@ -1,0 +1,57 @@
+"""``tenuto forward`` and ``tenuto readers``: the journal's errors for Sentry, and who is behind."""
+
+import json
+
+import pytest
+
+from tenuto.capture import capture
+from tenuto.journal import open_journal
+from tests.reporting.sentry_server import SentryServer
+
+pytest.importorskip("sentry_sdk", reason="the extra sentry is not installed")
+pytest.importorskip("foxray", reason="install foxray: a server of Sentry's protocol")
+
+
+@pytest.fixture
+def server(tmp_path):
+    made = SentryServer(tmp_path)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    with open_journal(tmp_path / "journal") as journal:
+        journal.append(capture(ConnectionError("down")))
+    return tmp_path / "journal"
+
+
+def test_errors_are_forwarded_once(tenuto, server, folder):
+    server.start()
+    for _ in range(2):
+        ended = tenuto("forward", "--sentry", server.dsn, "--journal", folder)
+        assert ended.exit_code == 0
+    assert len(server.events()) == 1
+    shown = tenuto("readers", "--journal", folder)
+    assert f"sentry 127.0.0.1:{server.port}/1" in shown.stdout
+    assert "up to date" in shown.stdout
+
+
+def test_what_a_dead_server_was_not_told_is_said_and_kept(tenuto, server, folder):
+    ended = tenuto("forward", "--sentry", server.dsn, "--journal", folder, "--wait", 0)
+    assert ended.exit_code == 1
+    assert "1 record left" in ended.stderr
+    assert "did not answer" in ended.stderr
+    told = json.loads(tenuto("readers", "--journal", folder, "--json").stdout)
+    assert told == [{"reader": f"sentry 127.0.0.1:{server.port}/1", "lag": 1}]
+    assert "1 record behind" in tenuto("readers", "--journal", folder).stdout
+
+
+def test_a_dsn_that_is_none_ends_the_command(tenuto, folder):
+    ended = tenuto("forward", "--sentry", "nonsense", "--journal", folder)
+    assert ended.exit_code == 2
+    assert "SENTRY_DSN" in ended.stderr
+
+
+def test_nobody_is_told_by_default(tenuto, folder):
+    assert "Nobody is told" in tenuto("readers", "--journal", folder).stdout
