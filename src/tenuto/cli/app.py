@@ -11,6 +11,7 @@ __all__ = ["app"]
 _COMMANDS = {
     "enhance": "Enhance recordings: files, folders, patterns.",
     "errors": "Show what went wrong.",
+    "journal": "Check, prune and export the journal.",
     "forward": "Tell Sentry of the errors in the journal.",
     "readers": "Show who is told of the journal, and how far they are behind.",
     "metrics": "Print what the journal counts, for Prometheus.",

@@ -15,6 +15,7 @@ from .records import (
     Tally,
     Transition,
 )
+from .retention import Pruned, Retention
 
 __all__ = [
     "SETTLED_AFTER",
@@ -26,8 +27,10 @@ __all__ = [
     "Moved",
     "Outcome",
     "OutcomeStatus",
+    "Pruned",
     "Reader",
     "Record",
+    "Retention",
     "Tally",
     "Transition",
     "open_journal",

@@ -28,7 +28,7 @@ class Archive:
 
     def __init__(self, folder: Path, clock: Clock, losses: Losses) -> None:
         self.path = folder / "journal.db"
-        self._clock = clock
+        self.clock = clock
         self._losses = losses
         self._db: sqlite3.Connection | None = None
         self._inode = 0
@@ -48,7 +48,7 @@ class Archive:
         To be called only under the lease.
         """
         self.close()
-        suffix = f".damaged-{int(self._clock.now() * 1000)}"
+        suffix = f".damaged-{int(self.clock.now() * 1000)}"
         for part in ("", "-wal", "-shm"):  # a later rescue needs the log beside its database
             file = self.path.with_name(self.path.name + part)
             if file.exists():
@@ -72,6 +72,7 @@ class Archive:
             self.path, isolation_level=None, check_same_thread=False, timeout=_BUSY
         )
         try:
+            db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # heeded by a new file only
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = NORMAL")
             migrate(db)

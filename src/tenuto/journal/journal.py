@@ -6,7 +6,7 @@ import hashlib
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from typing import Any, Self
@@ -37,6 +37,7 @@ from .records import (
     Tally,
     Transition,
 )
+from .retention import Pruned, Retention
 from .tallying import Tallies
 from .writer import Writer
 
@@ -61,7 +62,11 @@ class Journal:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str] | None = None, *, clock: Clock = SYSTEM_CLOCK
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        retention: Retention | None = None,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.path = journal_folder(path)
         self.clock = clock
@@ -75,7 +80,8 @@ class Journal:
         # Reentrant: a signal handler may read the journal in the middle of a read.
         self._reading = threading.RLock()
         self._archive = Archive(self.path, clock, self._losses)
-        self._mover = Mover(self.path, spools, self._archive, self._losses)
+        retention = retention or Retention()
+        self._mover = Mover(self.path, spools, self._archive, self._losses, retention)
         self._follower = Follower(self._archive, spools)
         self._own_positions: dict[str, int] = {}
         self._wake: Callable[[], None] | None = None
@@ -180,6 +186,16 @@ class Journal:
         with self._reading:
             return self._mover.move()
 
+    def prune(self, retention: Retention | None = None) -> Pruned | None:
+        """Let go now of what is not kept, which is otherwise done once an hour.
+
+        By ``retention``, else the journal's own. None: another process is at it. Raises
+        ``sqlite3.Error`` or ``OSError`` where the journal cannot be written.
+        """
+        self.flush()
+        with self._reading:
+            return self._mover.prune(retention)
+
     def close(self) -> None:
         """Flush, and let go of all files. The journal can be used again."""
         self.flush()
@@ -264,6 +280,19 @@ class Journal:
         """What all processes together could not store, by reason."""
         with self._view() as db:
             return queries.drops(db)
+
+    def check(self) -> list[str]:
+        """What is wrong with the file, in SQLite's words; nothing, where it is whole."""
+        with self._view() as db:
+            return queries.damage(db)
+
+    def everything(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Every record, with its kind, for other programs: plain values only.
+
+        Nothing is moved or pruned until the last has been taken.
+        """
+        with self._view() as db:
+            yield from queries.everything(db)
 
     def read(self, reader: Reader, limit: int = 100) -> Batch:
         """What ``reader`` is told next. It is told again until the reader has advanced.
@@ -360,13 +389,16 @@ def _fields(record: Outcome | Attempt | Transition) -> dict[str, Any]:
 
 
 def open_journal(
-    path: str | os.PathLike[str] | None = None, *, clock: Clock = SYSTEM_CLOCK
+    path: str | os.PathLike[str] | None = None,
+    *,
+    retention: Retention | None = None,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> Journal:
     """The journal in the folder ``path``, with what dead processes left behind taken in.
 
     None stands for ``TENUTO_JOURNAL``, else a folder of the user's own. Never raises: where
     nothing can be stored, the journal is kept in memory.
     """
-    journal = Journal(path, clock=clock)
+    journal = Journal(path, retention=retention, clock=clock)
     journal.move()
     return journal

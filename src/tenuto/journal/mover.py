@@ -10,6 +10,7 @@ from .apply import Applier
 from .archive import Archive, is_damage
 from .locks import FileLock
 from .losses import Losses
+from .retention import Pruned, Retention, prune
 from .spool import rows_after, spool_names
 
 __all__ = ["Moved", "Mover", "process_of"]
@@ -17,6 +18,8 @@ __all__ = ["Moved", "Mover", "process_of"]
 SPOOL_DAMAGED = "a damaged spool was set aside"
 
 _BATCH = 500  # rows in one transaction
+_FIRST_PRUNING = 60.0  # seconds: a program that ends at once has no time for it
+_PRUNE_EVERY = 3600.0
 
 
 class Moved(Enum):
@@ -42,7 +45,17 @@ class Mover:
     threads at once.
     """
 
-    def __init__(self, folder: Path, spools: Path, archive: Archive, losses: Losses) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        spools: Path,
+        archive: Archive,
+        losses: Losses,
+        retention: Retention,
+    ) -> None:
+        self._retention = retention
+        self._clock = archive.clock
+        self._prune_at = self._clock.monotonic() + _FIRST_PRUNING
         self._folder = folder
         self._spools = spools
         self._archive = archive
@@ -60,6 +73,7 @@ class Mover:
             return Moved.BUSY
         try:
             self._move_all()
+            self._prune_when_due()
         except (OSError, sqlite3.Error) as error:
             if isinstance(error, sqlite3.Error) and is_damage(error):
                 return self._begin_anew()
@@ -68,6 +82,26 @@ class Mover:
         finally:
             lease.release()
         return Moved.ALL
+
+    def prune(self, retention: Retention | None = None) -> Pruned | None:
+        """Let go now of what is not kept; None where somebody else has the lease.
+
+        Raises ``sqlite3.Error`` or ``OSError``.
+        """
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lease = FileLock.acquire(self._folder / "mover.lock")
+        if lease is None:
+            return None
+        try:
+            self._move_all()
+            return prune(self._archive.connect(), retention or self._retention, self._clock.now())
+        finally:
+            lease.release()
+
+    def _prune_when_due(self) -> None:
+        if self._clock.monotonic() >= self._prune_at:
+            self._prune_at = self._clock.monotonic() + _PRUNE_EVERY
+            prune(self._archive.connect(), self._retention, self._clock.now())
 
     def _begin_anew(self) -> Moved:
         try:

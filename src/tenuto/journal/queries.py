@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 from tenuto.capture import ErrorEvent
@@ -27,9 +27,11 @@ from .records import (
 __all__ = [
     "attempts",
     "cursor",
+    "damage",
     "drops",
     "event",
     "events",
+    "everything",
     "groups",
     "lag",
     "outcomes",
@@ -49,6 +51,15 @@ SELECT seq AS seq, n AS n, process AS process, 'event' AS kind, body FROM events
 UNION ALL SELECT seq, n, process, 'slice', body FROM slices WHERE {0}
 UNION ALL SELECT seq, n, process, 'transition', body FROM transitions WHERE {0}
 ORDER BY {1} LIMIT :limit
+"""
+
+_ALL = """
+SELECT kind, body FROM (
+    SELECT seq, 'event' AS kind, body FROM events
+    UNION ALL SELECT seq, 'slice', body FROM slices
+    UNION ALL SELECT seq, 'outcome', body FROM outcomes
+    UNION ALL SELECT seq, 'transition', body FROM transitions
+) ORDER BY seq
 """
 
 
@@ -144,6 +155,25 @@ def tallies(db: sqlite3.Connection) -> list[Tally]:
         "SELECT policy, name, what, sum(count) FROM tallies GROUP BY policy, name, what"
     )
     return [Tally(policy=p, name=n, what=w, count=count) for p, n, w, count in rows]
+
+
+def damage(db: sqlite3.Connection) -> list[str]:
+    """What SQLite's own check finds wrong with the file; nothing, where it is whole."""
+    found = [line for (line,) in db.execute("PRAGMA integrity_check(20)")]
+    return [] if found == ["ok"] else found
+
+
+def everything(db: sqlite3.Connection) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every record, by kind, in the order in which they were moved here."""
+    rows = db.execute(_ALL)
+    for kind, body in rows:
+        yield kind, json.loads(body)
+    for attempt in attempts(db, None, only_open=False):
+        yield "attempt", asdict(attempt)
+    for tally in tallies(db):
+        yield "tally", asdict(tally)
+    for reason, count in drops(db).items():
+        yield "drop", {"reason": reason, "count": count}
 
 
 def drops(db: sqlite3.Connection) -> dict[str, int]:
