@@ -9,6 +9,7 @@ import click
 from tenuto.clock import SYSTEM_CLOCK
 from tenuto.errors import ConfigurationError
 from tenuto.journal import open_journal
+from tenuto.reporting.bus import RedisBus
 from tenuto.reporting.delivery import delivery
 from tenuto.reporting.sentry import SentryReader
 
@@ -22,6 +23,11 @@ _PAUSE = 1.0  # seconds between two looks
 @click.command("forward")
 @click.option(
     "--sentry", "dsn", metavar="DSN", help="The project to tell; by default that in SENTRY_DSN."
+)
+@click.option(
+    "--redis",
+    metavar="URL",
+    help="Instead, send everything to the stream there, for `tenuto collect`.",
 )
 @click.option("--release", help="What the errors are of; by default SENTRY_RELEASE.")
 @click.option("--environment", help="By default SENTRY_ENVIRONMENT, else production.")
@@ -41,6 +47,7 @@ _PAUSE = 1.0  # seconds between two looks
 def command(
     *,
     dsn: str | None,
+    redis: str | None,
     release: str | None,
     environment: str | None,
     journal: str | None,
@@ -53,13 +60,17 @@ def command(
     event with their count. Status 1: something is left, which is sent the next time.
     """
     err = make_console(stderr=True)
-    try:
-        reader = SentryReader(dsn, release=release, environment=environment)
-    except ConfigurationError as error:
-        complain(err, str(error))
-        sys.exit(2)
     until = SYSTEM_CLOCK.monotonic() + wait
     with open_journal(journal) as kept:
+        try:
+            reader: SentryReader | RedisBus = (
+                SentryReader(dsn, release=release, environment=environment)
+                if redis is None
+                else RedisBus(redis, kept)
+            )
+        except ConfigurationError as error:
+            complain(err, plain(str(error)))
+            sys.exit(2)
         way = delivery(kept, reader)
         try:
             while not way.deliver() or follow:

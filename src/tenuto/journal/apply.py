@@ -134,9 +134,10 @@ class Applier:
     def _tally(self, process: str, _n: int, tally: dict[str, Any], _body: str) -> None:
         key = [_storable(tally[part]) for part in ("policy", "name", "what")]
         self._db.execute(
-            "INSERT INTO tallies VALUES (?, ?, ?, ?, ?) ON CONFLICT (policy, name, what, process)"
-            " DO UPDATE SET count = max(count, excluded.count)",
-            (process, *key, tally["count"]),
+            "INSERT INTO tallies VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (policy, name, what, process) DO UPDATE"
+            " SET count = excluded.count, seq = excluded.seq WHERE excluded.count > count",
+            (process, *key, tally["count"], self._next_seq()),
         )
 
     def _drop(self, _process: str, _n: int, drop: dict[str, Any], _body: str) -> None:

@@ -17,6 +17,7 @@ from tenuto.errors import FaultClass
 
 from . import queries
 from .archive import Archive
+from .collecting import collect
 from .encoding import encode
 from .folding import Folds
 from .following import Follower
@@ -30,6 +31,7 @@ from .records import (
     Attempt,
     AttemptEnd,
     Batch,
+    Foreign,
     Group,
     Outcome,
     Reader,
@@ -321,7 +323,20 @@ class Journal:
     def lags(self) -> dict[str, int]:
         """For each reader of the machine's journal, how many records it has not been told of."""
         with self._view() as db:
-            return {name: queries.lag(db, at) for name, at in queries.readers(db).items()}
+            return queries.lags(db)
+
+    def identity(self) -> str:
+        """What this journal is called among those of other machines; a new file is a new one."""
+        with self._view() as db:
+            return queries.identity(db)
+
+    def collect(self, records: Sequence[Foreign]) -> int:
+        """Take in records of other machines, all or none; how many of them were new.
+
+        Raises ``sqlite3.Error`` or ``OSError`` where they cannot be written.
+        """
+        with self._reading:
+            return collect(self._archive.connect(), records)
 
     @contextmanager
     def lease(self, reader: Reader) -> Generator[bool, None, None]:

@@ -26,16 +26,15 @@ from .records import (
 
 __all__ = [
     "attempts",
-    "cursor",
     "damage",
     "drops",
     "event",
     "events",
     "everything",
     "groups",
-    "lag",
+    "identity",
+    "lags",
     "outcomes",
-    "readers",
     "records_after",
     "records_of",
     "repeats",
@@ -45,13 +44,20 @@ __all__ = [
 ]
 
 _ATTEMPT = "id, work, step, number, started, ended, fault_class, wait, duration, error_id"
+_OF_ERRORS, _OF_ALL = "reader:", "reader-of-all:"
+_ERROR_TABLES, _OTHER_TABLES = ("events", "slices", "transitions"), ("outcomes", "tallies")
 _NEVER = 2**62  # beyond every seq
 _TOLD = """
 SELECT seq AS seq, n AS n, process AS process, 'event' AS kind, body FROM events WHERE {0}
 UNION ALL SELECT seq, n, process, 'slice', body FROM slices WHERE {0}
 UNION ALL SELECT seq, n, process, 'transition', body FROM transitions WHERE {0}
-ORDER BY {1} LIMIT :limit
 """
+_REST = """
+UNION ALL SELECT seq, 0, '', 'outcome', body FROM outcomes WHERE {0}
+UNION ALL SELECT seq, 0, process, 'tally', json_object(
+    'policy', policy, 'name', name, 'what', what, 'count', count) FROM tallies WHERE {0}
+"""
+_IN_ORDER = "ORDER BY {0} LIMIT :limit"
 
 _ALL = """
 SELECT kind, body FROM (
@@ -181,26 +187,25 @@ def drops(db: sqlite3.Connection) -> dict[str, int]:
     return dict(db.execute("SELECT reason, count FROM drops ORDER BY reason"))
 
 
-def cursor(db: sqlite3.Connection, reader: str) -> int:
-    """How far a reader has read."""
-    key = (f"reader:{reader}",)
-    row = db.execute("SELECT position FROM cursors WHERE name = ?", key).fetchone()
-    return row[0] if row else 0
+def _cursor_key(reader: Reader) -> str:
+    return f"{_OF_ALL if reader.everything else _OF_ERRORS}{reader.name}"
 
 
 def records_after(db: sqlite3.Connection, reader: Reader, now: float, limit: int) -> Batch:
     """What a reader of the whole machine is told next."""
     # Written down at once: a reader that never gets anywhere has a lag that is seen.
-    db.execute("INSERT OR IGNORE INTO cursors VALUES (?, 0)", (f"reader:{reader.name}",))
-    after = cursor(db, reader.name)
+    key = (_cursor_key(reader),)
+    db.execute("INSERT OR IGNORE INTO cursors VALUES (?, 0)", key)
+    after = db.execute("SELECT position FROM cursors WHERE name = ?", key).fetchone()[0]
     end = _unsettled(db, after, now - SETTLED_AFTER) if reader.settled else _NEVER
+    tables = _TOLD + _REST if reader.everything else _TOLD
     rows = db.execute(
-        _TOLD.format("seq > :after AND seq < :end", "seq"),
+        tables.format("seq > :after AND seq < :end") + _IN_ORDER.format("seq"),
         {"after": after, "end": end, "limit": limit},
     )
     records = tuple(
-        _without_told(db, reader, Record(seq, kind, json.loads(body)))
-        for seq, _, _, kind, body in rows.fetchall()
+        _without_told(db, reader, Record(seq, kind, json.loads(body), process))
+        for seq, _, process, kind, body in rows.fetchall()
     )
     position = records[-1].position if records else after
     return Batch(records, position, growing=end != _NEVER)
@@ -238,35 +243,38 @@ def tell(db: sqlite3.Connection, reader: Reader, records: Sequence[Record], posi
                 if each.kind == "slice"
             ],
         )
-        db.execute(
-            "INSERT OR REPLACE INTO cursors VALUES (?, ?)", (f"reader:{reader.name}", position)
-        )
+        key = _cursor_key(reader)
+        db.execute("INSERT OR REPLACE INTO cursors VALUES (?, ?)", (key, position))
         db.execute("COMMIT")
     except BaseException:
         db.execute("ROLLBACK") if db.in_transaction else None
         raise
 
 
-def lag(db: sqlite3.Connection, position: int) -> int:
-    """How many records lie beyond ``position``."""
-    query = " UNION ALL ".join(
-        f"SELECT count(*) AS n FROM {table} WHERE seq > :position"  # noqa: S608 - constants only
-        for table in ("events", "slices", "transitions")
-    )
-    row = db.execute(f"SELECT sum(n) FROM ({query})", {"position": position}).fetchone()  # noqa: S608
-    return int(row[0])
+def identity(db: sqlite3.Connection) -> str:
+    """The name of the file among those of other machines."""
+    return str(db.execute("SELECT id FROM identity").fetchone()[0])
 
 
-def readers(db: sqlite3.Connection) -> dict[str, int]:
-    """The readers that have been told something, and up to where."""
-    rows = db.execute("SELECT name, position FROM cursors WHERE name GLOB 'reader:*' ORDER BY name")
-    return {name.partition(":")[2]: position for name, position in rows}
+def lags(db: sqlite3.Connection) -> dict[str, int]:
+    """Of each reader that is known, how many records it has not been told of."""
+    found = {}
+    rows = db.execute("SELECT name, position FROM cursors WHERE name GLOB 'reader*' ORDER BY name")
+    for key, position in rows.fetchall():
+        of_all = key.startswith(_OF_ALL)
+        tables = (*_ERROR_TABLES, *_OTHER_TABLES) if of_all else _ERROR_TABLES
+        counts = (
+            db.execute(f"SELECT count(*) FROM {table} WHERE seq > ?", (position,)).fetchone()[0]  # noqa: S608 - constants only
+            for table in tables
+        )
+        found[key.removeprefix(_OF_ALL if of_all else _OF_ERRORS)] = sum(counts)
+    return found
 
 
 def records_of(db: sqlite3.Connection, process: str, n: int, limit: int) -> list[Record]:
     """What a reader of one process is told next, as far as the archive has it."""
     rows = db.execute(
-        _TOLD.format("process = :process AND n > :n", "n"),
+        _TOLD.format("process = :process AND n > :n") + _IN_ORDER.format("n"),
         {"process": process, "n": n, "limit": limit},
     )
     return [Record(n, kind, json.loads(body)) for _, n, _, kind, body in rows]

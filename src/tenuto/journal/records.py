@@ -14,6 +14,7 @@ __all__ = [
     "Attempt",
     "AttemptEnd",
     "Batch",
+    "Foreign",
     "Group",
     "Outcome",
     "OutcomeStatus",
@@ -160,14 +161,27 @@ class Record:
     """One thing a reader is told: ``kind`` is ``event``, ``slice`` or ``transition``.
 
     A slice tells how often a kept event has been repeated so far. It is told again, with a higher
-    ``revision`` and a higher ``count``, as the repeats go on.
+    ``revision`` and a higher ``count``, as the repeats go on. A reader of everything is told of
+    each ``outcome`` and ``tally`` too. ``process`` is who wrote it.
     """
 
     position: int
     kind: str
     body: dict[str, Any]
+    process: str = ""
     untold: int = 1
     """Of a slice, how many of its repeats this reader has not been told of before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A record of another machine: ``position`` is its place in the ``journal`` of that name."""
+
+    journal: str
+    position: int
+    process: str
+    kind: str
+    body: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +198,7 @@ class Reader:
     name: str
     own: bool = False
     settled: bool = False
+    everything: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ __all__ = ["UNTOLD", "Pruned", "Retention", "prune"]
 UNTOLD = "let go of before every reader was told"
 
 _DAY = 86_400.0
+_OFFERED_AGAIN = 1_000_000  # records
 _RARE = 10  # errors: a group of no more is told in full
 _KEEP_NEWEST = (64, 32, 16, 8, 4, 2, 1)  # of each group, in turn, until there is room
 _ROOM = 0.8  # of the limit: pruned to there, so that it need not be done again at once
@@ -64,7 +65,7 @@ def prune(db: sqlite3.Connection, retention: Retention, now: float) -> Pruned:
 
 
 # What somebody has still to be told of is kept; where nobody reads, there is nobody to wait for.
-_TOLD = "seq <= (SELECT coalesce(min(position), 1 << 62) FROM cursors WHERE name GLOB 'reader:*')"
+_TOLD = "seq <= (SELECT coalesce(min(position), 1 << 62) FROM cursors WHERE name GLOB 'reader*')"
 _NOT_AN_END = """
     seq NOT IN (SELECT min(seq) FROM events GROUP BY fingerprint)
     AND seq NOT IN (SELECT max(seq) FROM events GROUP BY fingerprint)
@@ -74,6 +75,8 @@ _UNSEEN = "fingerprint IN (SELECT fingerprint FROM groups WHERE last < :long_bef
 
 _LAST_STATES = "SELECT max(seq) FROM transitions GROUP BY policy"
 _HAS_ANY = "SELECT 1 FROM {0} WHERE {0}.fingerprint = groups.fingerprint"
+# What is offered twice is offered soon.
+_NEWEST = "SELECT max(position) FROM collected AS newest WHERE newest.journal = collected.journal"
 
 _TOO_OLD = (
     ("events", f"time < :before AND {_COMMON} AND {_NOT_AN_END} AND {_TOLD}"),
@@ -90,6 +93,7 @@ _ORPHANED = (
     ),
     ("annotations", "event_id NOT IN (SELECT id FROM events)"),
     ("told", "event_id NOT IN (SELECT event_id FROM slices)"),
+    ("collected", f"position < ({_NEWEST}) - {_OFFERED_AGAIN}"),
 )
 _BEYOND_THE_NEWEST = f"""
     seq IN (
@@ -119,7 +123,7 @@ def _make_room(db: sqlite3.Connection, enough: int) -> int:
 
 
 def _delete(db: sqlite3.Connection, table: str, where: str, values: dict[str, float]) -> int:
-    if table in ("groups", "told"):  # without row ids, and small
+    if table in ("groups", "told", "collected"):  # without row ids, and small
         return db.execute(f"DELETE FROM {table} WHERE {where}", values).rowcount
     rows = 0
     found = f"SELECT rowid FROM {table} WHERE {where} LIMIT {_AT_ONCE}"

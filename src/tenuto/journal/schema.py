@@ -95,7 +95,7 @@ CREATE TABLE sequence (value INTEGER NOT NULL);
 INSERT INTO sequence VALUES (0);
 """
 
-_TALLIES = """
+_READERS = """
 -- What each process has counted; its counts are cumulative and only grow.
 CREATE TABLE tallies (
     process TEXT NOT NULL,
@@ -103,11 +103,10 @@ CREATE TABLE tallies (
     name TEXT NOT NULL,
     what TEXT NOT NULL,
     count INTEGER NOT NULL,
+    seq INTEGER NOT NULL UNIQUE,
     PRIMARY KEY (policy, name, what, process)
 ) WITHOUT ROWID;
-"""
 
-_TOLD = """
 -- How many repeats of a slice a reader has been told of.
 CREATE TABLE told (
     reader TEXT NOT NULL,
@@ -115,9 +114,20 @@ CREATE TABLE told (
     count INTEGER NOT NULL,
     PRIMARY KEY (reader, event_id)
 ) WITHOUT ROWID;
+
+-- The name of this file among those of other machines; a new file is a new one.
+CREATE TABLE identity (id TEXT NOT NULL);
+INSERT INTO identity VALUES (lower(hex(randomblob(8))));
+
+-- What has been taken in from the journals of other machines.
+CREATE TABLE collected (
+    journal TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (journal, position)
+) WITHOUT ROWID;
 """
 
-_MIGRATIONS = (_FIRST, _TALLIES, _TOLD)
+_MIGRATIONS = (_FIRST, _READERS)
 VERSION = len(_MIGRATIONS)
 
 
