@@ -224,3 +224,25 @@ def test_a_retry_may_bring_its_own_deadline_and_inner_retries_keep_it(world, ret
 
 def test_a_success_within_the_deadline_is_just_returned(world, retry, flaky):
     assert world.call(retry(deadline=10.0)(world.function(flaky(1))), "x") == "x"
+
+
+async def test_a_plain_function_may_fail_first_and_return_an_awaitable_later(retry, events, clock):
+    """Its waits block until it is known to; from then on they do not."""
+    ways = iter(["raise", "fail", "answer", "raise", "answer"])
+
+    async def answer(way):
+        if way == "fail":
+            raise ConnectionError("later")
+        return "done"
+
+    @retry(3, Backoff("fixed", initial=1.0, jitter=False))
+    def hands_on():
+        way = next(ways)
+        if way == "raise":
+            raise ConnectionError("at once")
+        return answer(way)
+
+    assert await hands_on() == "done"
+    assert [event.attempt for event in events] == [1, 2, 3]
+    assert await hands_on() == "done"
+    assert clock.sleeps == [1.0, 1.0, 1.0]

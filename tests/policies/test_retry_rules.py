@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import math
 
 import pytest
@@ -71,6 +72,29 @@ def test_a_predicate_may_reject_results(world, retry, events):
     assert events[-1].history[0].fault_class is None
     assert "unacceptable result" in caught.value.__notes__[0]
     assert world.call(guarded) == "sound"
+
+
+def test_no_predicate_makes_a_generator_hand_out_its_items_again(retry, events):
+    handed_out, rejected = [], tenacity.retry_if_result(lambda result: result is None)
+
+    @retry(5, NO_WAIT, retry=rejected)
+    def items():
+        yield 1
+
+    @retry(5, NO_WAIT, retry=rejected)
+    async def items_async():
+        yield 2
+
+    async def consume():
+        async for item in items_async():
+            handed_out.append(item)  # noqa: PERF401 - a comprehension would lose it
+
+    with pytest.raises(ResultRejectedError):
+        handed_out.extend(items())
+    with pytest.raises(ResultRejectedError):
+        asyncio.run(consume())
+    assert handed_out == [1, 2]
+    assert [event.reason for event in events] == [StopReason.ITEMS_FLOWED] * 2
 
 
 @pytest.mark.parametrize(
@@ -155,7 +179,7 @@ def test_rules_see_the_call_as_tenacity_shows_it(world, clock, flaky):
 def test_seconds_since_start_are_unknown_before_any_outcome():
     from tenuto.policies.engine.progress import Progress
 
-    progress = Progress(Retry(), "x", (print, (), {}), given_up_before=0, begun=False)
+    progress = Progress(Retry(), "x", (print, (), {}), 0, begun=False)
     assert progress.seconds_since_start is None
 
 

@@ -21,7 +21,7 @@ from typing import TypeVar, overload
 from .faults import FaultClass
 from .known import BUILTINS, THIRD_PARTY, Rule
 
-__all__ = ["classify", "most_urgent", "register_fault"]
+__all__ = ["classify", "fault_of", "most_urgent", "register_fault"]
 
 _F = TypeVar("_F", bound=Callable[[BaseException], FaultClass | None])
 
@@ -44,7 +44,7 @@ _MAX_FOUND = 1024
 
 def classify(error: BaseException, default: FaultClass = FaultClass.BUG) -> FaultClass:
     """Whose fault ``error`` is; ``default`` where nothing tells. Never raises."""
-    return _classify(error, _MAX_DEPTH) or default
+    return fault_of(error) or default
 
 
 @overload
@@ -82,38 +82,40 @@ def most_urgent(faults: Iterable[FaultClass | None]) -> FaultClass | None:
     return next((fault for fault in _MOST_URGENT_FIRST if fault in present), None)
 
 
-def _classify(error: BaseException, depth: int) -> FaultClass | None:
+def fault_of(error: BaseException, depth: int = _MAX_DEPTH) -> FaultClass | None:
+    """Whose fault ``error`` is; None where nothing tells down to ``depth``. Never raises."""
     if depth == 0:
         return None
     try:
         declared = getattr(error, "fault_class", None)
-        if isinstance(declared, FaultClass):
+        if declared is not None and isinstance(declared, FaultClass):
             return declared
-        return _by_rule(error) or _by_members(error, depth) or _by_origin(error, depth)
+        rules = _found.get(type(error))
+        for rule in _rules_for(type(error)) if rules is None else rules:
+            fault = rule if isinstance(rule, FaultClass) else rule(error)
+            if fault is not None:
+                return fault
+        if isinstance(error, BaseExceptionGroup):
+            fault = most_urgent(fault_of(member, depth - 1) for member in error.exceptions)
+            if fault is not None:
+                return fault
+        if error.__cause__ is None and error.__context__ is None:
+            return None
+        return _by_origin(error, depth)
     except Exception:  # a hostile error, or a faulty rule: no answer is an answer
         return None
 
 
-def _by_rule(error: BaseException) -> FaultClass | None:
-    for rule in _rules_for(type(error)):
-        fault = rule if isinstance(rule, FaultClass) else rule(error)
-        if fault is not None:
-            return fault
-    return None
-
-
 def _rules_for(kind: type[BaseException]) -> tuple[Rule, ...]:
     """The rules for ``kind`` and its bases, nearest first."""
-    rules = _found.get(kind)
-    if rules is None:
-        rules = tuple(
-            rule
-            for base in kind.__mro__
-            if (rule := _by_type.get(base) or _by_path.get(_path(base))) is not None
-        )
-        if len(_found) >= _MAX_FOUND:  # types made at run time must not be kept for ever
-            _found.clear()
-        _found[kind] = rules
+    rules = tuple(
+        rule
+        for base in kind.__mro__
+        if (rule := _by_type.get(base) or _by_path.get(_path(base))) is not None
+    )
+    if len(_found) >= _MAX_FOUND:  # types made at run time must not be kept for ever
+        _found.clear()
+    _found[kind] = rules
     return rules
 
 
@@ -121,14 +123,8 @@ def _path(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def _by_members(error: BaseException, depth: int) -> FaultClass | None:
-    if not isinstance(error, BaseExceptionGroup):
-        return None
-    return most_urgent(_classify(member, depth - 1) for member in error.exceptions)
-
-
 def _by_origin(error: BaseException, depth: int) -> FaultClass | None:
     origin = error.__cause__
     if origin is None and not error.__suppress_context__:
         origin = error.__context__
-    return None if origin is None else _classify(origin, depth - 1)
+    return None if origin is None else fault_of(origin, depth - 1)

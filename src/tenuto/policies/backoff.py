@@ -59,6 +59,8 @@ class Backoff:
             before = max(self.initial, state.upcoming_sleep)
             spread = state.clock.random() * (3.0 * before - self.initial)
             return min(self.maximum, self.initial + spread)
+        if not self.initial:
+            return 0.0
         longest = min(self.maximum, self.initial * self._factor(state.attempt_number))
         return longest * (1.0 - 0.5 * state.clock.random()) if self.jitter else longest
 

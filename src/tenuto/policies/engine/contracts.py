@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from tenuto.clock import Clock
 from tenuto.errors import FaultClass
-from tenuto.machines import BreakerSettings
+from tenuto.machines import BreakerSettings, Tally
 from tenuto.policies.events import Listener
 
-__all__ = ["CircuitTerms", "FallbackTerms", "RetryTerms", "Rule"]
+__all__ = ["BudgetTerms", "Call", "CircuitTerms", "FallbackTerms", "RetryTerms", "Rule"]
 
 Rule = Callable[[Any], bool]
 """A yes or no by how the call has gone so far. tenacity's stops and predicates are such rules."""
+
+
+class Call(NamedTuple):
+    """One call of a guarded function, for rules that look at what it is about."""
+
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
 
 
 class FallbackTerms(Protocol):
@@ -22,8 +29,13 @@ class FallbackTerms(Protocol):
     @property
     def function(self) -> Callable[..., Any]: ...
     @property
+    def links(self) -> Sequence[FallbackTerms]:
+        """This one, and those to be tried after it."""
+        ...
+
+    @property
     def quick(self) -> Callable[..., Any] | None:
-        """``function``, where nobody has to look at the error first, or be told."""
+        """``function``, where nobody has to look at any error first, or be told."""
         ...
 
     def covers(self, error: BaseException, /) -> bool: ...
@@ -45,6 +57,18 @@ class CircuitTerms(Protocol):
     def matches(self) -> Callable[[BaseException], bool] | None: ...
     @property
     def fallback(self) -> Callable[..., Any] | None: ...
+    @property
+    def slow_after(self) -> float | Callable[[Call], float] | None: ...
+    @property
+    def shadow(self) -> bool: ...
+
+
+class BudgetTerms(Protocol):
+    """What retries may cost, and what calls that go well earn."""
+
+    @property
+    def tally(self) -> Tally: ...
+    def spend(self, error: BaseException | None, fault: FaultClass | None, /) -> bool: ...
 
 
 class RetryTerms(Protocol):
@@ -74,4 +98,23 @@ class RetryTerms(Protocol):
     def shuns_refusals(self) -> bool: ...
     @property
     def repeat_given_up(self) -> bool: ...
-    def matches(self, error: BaseException, fault: FaultClass | None, /) -> bool: ...
+    @property
+    def hints(self) -> Callable[[BaseException], float | None] | None:
+        """Seconds to wait, as whoever must know said with the error. Never raises."""
+        ...
+
+    @property
+    def max_hint(self) -> float: ...
+    @property
+    def budget(self) -> BudgetTerms | None: ...
+    @property
+    def raise_as(self) -> type[Exception] | None: ...
+    @property
+    def rules(self) -> Callable[[BaseException, FaultClass | None], RetryTerms | None] | None:
+        """What finds the terms that an error goes by in place of these, if there are any."""
+        ...
+
+    @property
+    def matches(self) -> Callable[[BaseException], bool] | None:
+        """Which errors are repeated; None: what is classified as infrastructure."""
+        ...

@@ -11,35 +11,44 @@ from tenuto.clock import Clock
 
 from .outcome import Outcome
 from .parking import Park
+from .promised import Promised
 from .steps import Steps, advance
 
-__all__ = ["drive", "drive_async", "pause", "pause_async", "settle"]
+__all__ = ["drive", "drive_async", "is_awaitable", "pause", "pause_async", "settle"]
+
+# Finding that a type lacks an attribute takes as long as a call does.
+_PLAIN = frozenset({type(None), bool, bytes, dict, float, int, list, str, tuple})
 
 
 def drive(steps: Steps, clock: Clock, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Outcome:
     """For plain functions. Where a call returns an awaitable, the rest of the steps do too."""
     outcome: Outcome | None = None
-    handed_on = False
+    over = False  # or handed on
+    send = steps.send  # and not ``advance``: what fails a few times would pay for the call
     try:
         while True:
-            step = advance(steps, outcome)
-            if isinstance(step, Outcome):
-                return step
+            try:
+                step = send(outcome)
+            except StopIteration as end:
+                over = True
+                return end.value  # type: ignore[no-any-return]
             outcome = None
-            if isinstance(step, (float, Park)):
-                pause(step, clock)
+            if not callable(step):
+                if step != 0.0:
+                    pause(step, clock)
                 continue
             try:
                 value = step(*args, **kwargs)
             except BaseException as error:  # raised again by whoever unwraps the outcome
-                outcome = Outcome(error=error)
+                outcome = Outcome(None, error)
             else:
-                if hasattr(type(value), "__await__"):
-                    handed_on = True
-                    return Outcome(_resume(steps, clock, args, kwargs, value))
+                if is_awaitable(value):
+                    over = True
+                    rest = _resume(steps, clock, args, kwargs, value)
+                    return Outcome(Promised(rest, steps.close))
                 outcome = Outcome(value)
     finally:
-        if not handed_on:
+        if not over:
             steps.close()  # an interruption during a wait gives back what is held, here and now
 
 
@@ -69,6 +78,11 @@ async def drive_async(
                 outcome = Outcome(error=error)
     finally:
         steps.close()  # a cancellation during a wait gives back what is held, here and now
+
+
+def is_awaitable(value: object) -> bool:
+    """Whether what a plain function returned has to be awaited yet."""
+    return type(value) not in _PLAIN and hasattr(type(value), "__await__")
 
 
 def pause(step: float | Park, clock: Clock) -> None:

@@ -5,7 +5,7 @@ out, not composed, because each layer of calls would cost as much as everything 
 the circuit is closed, make the call, count it. Whatever else happens goes to the slow path.
 
 A tally is counted on without a lock: it belongs to one era of the circuit, so a late result counts
-on a tally that nobody looks at any more.
+on a tally that nobody looks at any more. ``earned`` is that of a retry budget, if there is one.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeAlias
 
 from .circuit import Circuit
+from .contracts import Call as Arguments
+from .flights import Flights
 from .lineage import giving_up
 from .outcome import Outcome
 from .slow import SlowPath
@@ -27,6 +29,8 @@ __all__ = [
     "counted_in_time_async",
     "plain",
     "plain_async",
+    "watched",
+    "watched_async",
 ]
 
 Call: TypeAlias = Callable[..., Any]
@@ -53,7 +57,7 @@ def careful_async(slow: SlowPath) -> AsyncCall:
 
 def plain(slow: SlowPath) -> Call:
     """Without a circuit there is nothing to check and nothing to count."""
-    function = slow.guarded.function
+    function, earned = slow.guarded.function, slow.earned
     known: type | None = None  # the type of result last seen to be no awaitable
 
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -62,12 +66,14 @@ def plain(slow: SlowPath) -> Call:
         try:
             result = function(*args, **kwargs)
         except Exception as error:  # judged on the slow path, which raises it if it is final
-            outcome = Outcome(error=error)
+            outcome = Outcome(None, error)
         else:
             if type(result) is not known:
                 if hasattr(type(result), "__await__"):
                     return slow.go_on_awaiting(result, None, before, args, kwargs)
                 known = type(result)
+            if earned is not None:
+                earned.successes += 1
             return result
         return slow.go_on(outcome, None, before, args, kwargs)
 
@@ -76,14 +82,18 @@ def plain(slow: SlowPath) -> Call:
 
 def plain_async(slow: SlowPath) -> AsyncCall:
     """The same for coroutine functions."""
-    function = slow.guarded.function
+    function, earned = slow.guarded.function, slow.earned
 
     async def call(*args: Any, **kwargs: Any) -> Any:
         before = giving_up.count
         try:
-            return await function(*args, **kwargs)
+            result = await function(*args, **kwargs)
         except Exception as error:  # judged on the slow path, which raises it if it is final
-            outcome = Outcome(error=error)
+            outcome = Outcome(None, error)
+        else:
+            if earned is not None:
+                earned.successes += 1
+            return result
         return await slow.go_on_async(outcome, None, before, args, kwargs)
 
     return call
@@ -91,7 +101,7 @@ def plain_async(slow: SlowPath) -> AsyncCall:
 
 def counted(slow: SlowPath, circuit: Circuit) -> Call:
     """A circuit that looks at calls in their order: one counter serves streak and window."""
-    function, substitute = slow.guarded.function, slow.substitute
+    function, substitute, earned = slow.guarded.function, slow.substitute, slow.earned
     machine, monotonic = circuit.machine, circuit.monotonic
     known: type | None = None  # the type of result last seen to be no awaitable
 
@@ -106,13 +116,15 @@ def counted(slow: SlowPath, circuit: Circuit) -> Call:
         try:
             result = function(*args, **kwargs)
         except Exception as error:  # judged on the slow path, which raises it if it is final
-            outcome = Outcome(error=error)
+            outcome = Outcome(None, error)
         else:
             if type(result) is not known:
                 if hasattr(type(result), "__await__"):
                     return slow.go_on_awaiting(result, tally, before, args, kwargs)
                 known = type(result)
             tally.successes += 1
+            if earned is not None:
+                earned.successes += 1
             return result
         return slow.go_on(outcome, tally, before, args, kwargs)
 
@@ -121,7 +133,7 @@ def counted(slow: SlowPath, circuit: Circuit) -> Call:
 
 def counted_async(slow: SlowPath, circuit: Circuit) -> AsyncCall:
     """The same for coroutine functions."""
-    function, substitute = slow.guarded.function, slow.substitute
+    function, substitute, earned = slow.guarded.function, slow.substitute, slow.earned
     machine, monotonic = circuit.machine, circuit.monotonic
 
     async def call(*args: Any, **kwargs: Any) -> Any:
@@ -135,9 +147,11 @@ def counted_async(slow: SlowPath, circuit: Circuit) -> AsyncCall:
         try:
             result = await function(*args, **kwargs)
         except Exception as error:  # judged on the slow path, which raises it if it is final
-            outcome = Outcome(error=error)
+            outcome = Outcome(None, error)
         else:
             tally.successes += 1
+            if earned is not None:
+                earned.successes += 1
             return result
         return await slow.go_on_async(outcome, tally, before, args, kwargs)
 
@@ -146,7 +160,7 @@ def counted_async(slow: SlowPath, circuit: Circuit) -> AsyncCall:
 
 def counted_in_time(slow: SlowPath, circuit: Circuit) -> Call:
     """A circuit with a time window has to know in which of its buckets a success falls."""
-    function, substitute = slow.guarded.function, slow.substitute
+    function, substitute, earned = slow.guarded.function, slow.substitute, slow.earned
     machine, monotonic = circuit.machine, circuit.monotonic
     known: type | None = None  # the type of result last seen to be no awaitable
 
@@ -161,7 +175,7 @@ def counted_in_time(slow: SlowPath, circuit: Circuit) -> Call:
         try:
             result = function(*args, **kwargs)
         except Exception as error:  # judged on the slow path, which raises it if it is final
-            outcome = Outcome(error=error)
+            outcome = Outcome(None, error)
         else:
             if type(result) is not known:
                 if hasattr(type(result), "__await__"):
@@ -170,6 +184,8 @@ def counted_in_time(slow: SlowPath, circuit: Circuit) -> Call:
             if monotonic() >= machine.turn:
                 circuit.turn_over()
             tally.successes += 1
+            if earned is not None:
+                earned.successes += 1
             return result
         return slow.go_on(outcome, tally, before, args, kwargs)
 
@@ -178,7 +194,7 @@ def counted_in_time(slow: SlowPath, circuit: Circuit) -> Call:
 
 def counted_in_time_async(slow: SlowPath, circuit: Circuit) -> AsyncCall:
     """The same for coroutine functions."""
-    function, substitute = slow.guarded.function, slow.substitute
+    function, substitute, earned = slow.guarded.function, slow.substitute, slow.earned
     machine, monotonic = circuit.machine, circuit.monotonic
 
     async def call(*args: Any, **kwargs: Any) -> Any:
@@ -192,12 +208,95 @@ def counted_in_time_async(slow: SlowPath, circuit: Circuit) -> AsyncCall:
         try:
             result = await function(*args, **kwargs)
         except Exception as error:  # judged on the slow path, which raises it if it is final
-            outcome = Outcome(error=error)
+            outcome = Outcome(None, error)
         else:
             if monotonic() >= machine.turn:
                 circuit.turn_over()
             tally.successes += 1
+            if earned is not None:
+                earned.successes += 1
             return result
         return await slow.go_on_async(outcome, tally, before, args, kwargs)
+
+    return call
+
+
+def watched(slow: SlowPath, circuit: Circuit, flights: Flights) -> Call:  # noqa: C901 - written out, see above
+    """A circuit that minds how long calls take, and looks at those under way."""
+    function, substitute, earned = slow.guarded.function, slow.substitute, slow.earned
+    machine, monotonic = circuit.machine, circuit.monotonic
+    flying, begin = flights.calls, flights.next
+    known: type | None = None  # the type of result last seen to be no awaitable
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        nonlocal known
+        started = monotonic()
+        if started >= flights.look_at:
+            circuit.look()
+        tally = machine.tally
+        if tally is None:
+            if substitute is None or slow.returns_awaitables or started >= machine.until:
+                return slow.start(args, kwargs)
+            return substitute(*args, **kwargs)
+        limit = flights.limit
+        due = flights.due(started, Arguments(args, kwargs)) if callable(limit) else started + limit
+        flight = begin()
+        flying[flight] = due, tally
+        before = giving_up.count
+        try:
+            result = function(*args, **kwargs)
+        except BaseException as error:  # judged on the slow path, which raises it if it is final
+            outcome = Outcome(None, error)
+        else:
+            if type(result) is not known:
+                if hasattr(type(result), "__await__"):
+                    return slow.go_on_awaiting(result, tally, before, args, kwargs, flight)
+                known = type(result)
+            ended = monotonic()
+            if ended <= due and ended < machine.turn and flying.pop(flight, None) is not None:
+                tally.successes += 1
+                if earned is not None:
+                    earned.successes += 1
+                return result
+            outcome = Outcome(result)
+        return slow.go_on(outcome, tally, before, args, kwargs, flight)
+
+    return call
+
+
+def watched_async(slow: SlowPath, circuit: Circuit, flights: Flights) -> AsyncCall:
+    """The same for coroutine functions."""
+    function, substitute, earned = slow.guarded.function, slow.substitute, slow.earned
+    machine, monotonic = circuit.machine, circuit.monotonic
+    flying, begin = flights.calls, flights.next
+
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        started = monotonic()
+        if started >= flights.look_at:
+            circuit.look()
+        tally = machine.tally
+        if tally is None:
+            if substitute is None or started >= machine.until:
+                return await slow.start_async(args, kwargs)
+            result = substitute(*args, **kwargs)
+            return await result if hasattr(type(result), "__await__") else result
+        limit = flights.limit
+        due = flights.due(started, Arguments(args, kwargs)) if callable(limit) else started + limit
+        flight = begin()
+        flying[flight] = due, tally
+        before = giving_up.count
+        try:
+            result = await function(*args, **kwargs)
+        except BaseException as error:  # judged on the slow path, which raises it if it is final
+            outcome = Outcome(None, error)
+        else:
+            ended = monotonic()
+            if ended <= due and ended < machine.turn and flying.pop(flight, None) is not None:
+                tally.successes += 1
+                if earned is not None:
+                    earned.successes += 1
+                return result
+            outcome = Outcome(result)
+        return await slow.go_on_async(outcome, tally, before, args, kwargs, flight)
 
     return call

@@ -8,7 +8,13 @@ from contextlib import suppress
 
 from tenuto.errors import FaultClass, RefusedError
 
-__all__ = ["given_up_since", "giving_up", "is_neutral", "is_refusal", "mark_given_up"]
+__all__ = [
+    "giving_up",
+    "is_neutral",
+    "is_refusal",
+    "mark_given_up",
+    "past_of",
+]
 
 _MARK = "_tenuto_given_up"
 _MAX_LINEAGE = 32  # chains of causes can be made endless
@@ -50,14 +56,25 @@ def mark_given_up(error: BaseException) -> None:
         setattr(error, _MARK, _Mark(giving_up.count))
 
 
-def given_up_since(error: BaseException, count: int) -> bool:
-    """Whether ``error``, or one it comes from, was marked after ``giving_up.count`` was read."""
-    return any(_serial(ancestor) > count for ancestor in _lineage(error))
+def past_of(
+    error: BaseException, handled: BaseException | None = None
+) -> tuple[float, RefusedError | None]:
+    """What happened to ``error``, and to what it comes from, further in.
+
+    When a retry last gave up on it, to be compared with what ``giving_up.count`` was before (-1:
+    none did), and the refusal behind it: a policy let the call not through, so nothing was reached.
+    """
+    if error.__context__ is None and error.__cause__ is None:
+        serial = -1.0 if getattr(error, _MARK, None) is None else _serial(error)
+        return serial, error if isinstance(error, RefusedError) else None
+    lineage = _lineage(error, handled)
+    refusals = (ancestor for ancestor in lineage if isinstance(ancestor, RefusedError))
+    return max(map(_serial, lineage)), next(refusals, None)
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Whether a policy further in refused the call, so that nothing was reached."""
-    return any(isinstance(ancestor, RefusedError) for ancestor in _lineage(error))
+    """Whether there is a refusal behind ``error``."""
+    return past_of(error)[1] is not None
 
 
 def is_neutral(error: BaseException, fault: FaultClass) -> bool:
@@ -68,17 +85,19 @@ def is_neutral(error: BaseException, fault: FaultClass) -> bool:
     return not isinstance(error, Exception) or fault is FaultClass.CANCELLED
 
 
-def _lineage(error: BaseException) -> list[BaseException]:
+def _lineage(error: BaseException, handled: BaseException | None) -> list[BaseException]:
     """``error`` and what it was raised from, or while handling, newest first.
 
-    An exception that the caller was handling before it made the call is no ancestor.
+    An exception that the caller was handling before it made the call is no ancestor. That is
+    ``handled`` or, outside the exit of a ``with`` block, whatever is being handled here.
     """
-    if error.__context__ is None and error.__cause__ is None:
-        return [error]
-    handled_by_the_caller = sys.exception()
+    if handled is None:
+        handled = sys.exception()
+        if handled is error:
+            handled = None
     ancestors: list[BaseException] = []
     ancestor: BaseException | None = error
-    while ancestor is not None and ancestor is not handled_by_the_caller:
+    while ancestor is not None and ancestor is not handled:
         ancestors.append(ancestor)
         if len(ancestors) == _MAX_LINEAGE:
             break

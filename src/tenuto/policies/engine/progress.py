@@ -7,11 +7,12 @@ Made after a first failure, so that a call that goes well pays nothing for it. T
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tenuto.errors import FaultClass, TenutoError, classify
+from tenuto.clock import Clock
+from tenuto.errors import FaultClass, RefusedError
+from tenuto.errors.classification import fault_of
 from tenuto.policies.deadline import time_left
 from tenuto.policies.events import (
     Attempt,
@@ -21,25 +22,19 @@ from tenuto.policies.events import (
     announce,
     hook_failed,
 )
+from tenuto.policies.hints import sane_seconds
 
 from .contracts import RetryTerms
-from .lineage import given_up_since, is_refusal, mark_given_up
+from .ending import ResultRejectedError, final_error
+from .lineage import past_of
 from .outcome import Outcome
 
 __all__ = ["Progress", "ResultRejectedError"]
 
 _LONGEST_HISTORY = 50  # attempts: an endless retry must not grow an endless list
-_NOTE = "tenuto: "
 
-
-class ResultRejectedError(TenutoError):
-    """The attempts are used up and the last ``result`` is still not acceptable."""
-
-    fault_class = FaultClass.QUALITY
-    fields = ("result",)
-
-    def describe(self) -> str:
-        return "no attempt returned an acceptable result"
+# Looking a member up in its class takes as long as three attributes.
+_INFRASTRUCTURE, _CANCELLED = FaultClass.INFRASTRUCTURE, FaultClass.CANCELLED
 
 
 class Progress:
@@ -47,47 +42,60 @@ class Progress:
 
     __slots__ = (
         "_attempt_started",
+        "_call",
+        "_courses",
         "_given_up_before",
         "_history",
         "_name",
         "_retry",
-        "args",
         "attempt_number",
         "clock",
-        "fn",
         "idle_for",
-        "kwargs",
-        "next_action",
         "outcome",
         "outcome_timestamp",
         "start_time",
         "upcoming_sleep",
     )
 
+    next_action = None
+    """Nothing: tenacity's ``sleep`` callbacks are not called."""
+
     def __init__(
         self,
         retry: RetryTerms,
         name: str,
-        call: tuple[Callable[..., Any], tuple[Any, ...], Mapping[str, Any]],
-        *,
+        call: tuple[Callable[..., Any] | None, tuple[Any, ...], Mapping[str, Any]],
         given_up_before: int,
+        *,
         begun: bool,
     ) -> None:
         self._retry = retry
         self._name = name
         self._given_up_before = given_up_before
-        self._history: deque[Attempt] = deque(maxlen=_LONGEST_HISTORY)
-        self.clock = retry.clock
-        self.fn, self.args, self.kwargs = call
+        self._history: list[tuple[int, FaultClass | None, float | None, float | None]] = []
+        self._courses: dict[int, _Course] | None = None
+        self.clock: Clock = retry.clock
+        self._call = call
         self.attempt_number = 1
         self.idle_for = 0.0
         self.upcoming_sleep = 0.0
-        self.next_action = None
         self.outcome: Outcome | None = None
         self.outcome_timestamp: float | None = None
         # A first attempt that began before anybody looked at the clock counts from its end.
-        self.start_time = self.clock.monotonic()
-        self._attempt_started = None if begun else self.start_time
+        self.start_time = now = retry.clock.monotonic()
+        self._attempt_started = None if begun else now
+
+    @property
+    def fn(self) -> Callable[..., Any] | None:
+        return self._call[0]
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        return self._call[1]
+
+    @property
+    def kwargs(self) -> Mapping[str, Any]:
+        return self._call[2]
 
     @property
     def seconds_since_start(self) -> float | None:
@@ -98,104 +106,154 @@ class Progress:
     def begin_again(self) -> None:
         """The wait is over, the next attempt starts."""
         self.attempt_number += 1
-        self._attempt_started = self.clock.monotonic()
+        # Where there was no wait, the attempt begins when the one before it ended.
+        waited = self.upcoming_sleep > 0.0
+        self._attempt_started = self.clock.monotonic() if waited else self.outcome_timestamp
 
-    def judge(self, outcome: Outcome) -> float | None:
+    def judge(self, outcome: Outcome, handled: BaseException | None = None) -> float | None:
         """Seconds to wait before the next attempt; None: ``outcome`` is final.
 
         A result that is not acceptable becomes an error when no further attempt is made.
+        ``handled`` is what the caller was handling when it made the call, where that cannot be
+        seen from here.
         """
-        self.outcome, self.outcome_timestamp = outcome, self.clock.monotonic()
-        error = outcome.error
-        fault = None if error is None else classify(error, FaultClass.INFRASTRUCTURE)
-        if error is None:
-            if self._accepts_result():
-                if self._history:
-                    self._tell(EventKind.RECOVERED)
-                return None
-        elif fault is FaultClass.CANCELLED or not isinstance(error, Exception):
+        error, fault, duration = outcome.error, None, None
+        if error is None and not self._retry.judges_results:
+            self.succeed()
             return None
-        reason = self._why_stop(outcome, fault)
+        self.outcome = outcome
+        if self._attempt_started is None:
+            self.outcome_timestamp = self.start_time
+        else:
+            self.outcome_timestamp = self.clock.monotonic()
+            duration = self.outcome_timestamp - self._attempt_started
+        if error is not None:
+            fault = fault_of(error) or _INFRASTRUCTURE
+            if fault is _CANCELLED or not isinstance(error, Exception):
+                return None
+        elif self._accepts_result():
+            self.succeed()
+            return None
+        reason = self._why_stop(outcome, fault, handled)
         wait = self.upcoming_sleep if reason is None else None
-        began = self._attempt_started
-        duration = None if began is None else self.outcome_timestamp - began
-        self._history.append(Attempt(self.attempt_number, fault, wait, duration))
-        if reason is not None:
+        self._history.append((self.attempt_number, fault, wait, duration))
+        if self.attempt_number > _LONGEST_HISTORY:
+            del self._history[0]
+        if wait is None:
             self._give_up(outcome, fault, reason)
             return None
-        self._tell(EventKind.RETRIED, error, fault)
-        self.idle_for += self.upcoming_sleep
+        if self._retry.on_event is not None:
+            self._tell(EventKind.RETRIED, error, fault)
+        self.idle_for += wait
         self.outcome = None  # nothing of the failed attempt is held during the wait
         return wait
 
-    def _why_stop(self, outcome: Outcome, fault: FaultClass | None) -> StopReason | None:
-        retry, error = self._retry, outcome.error
+    def succeed(self) -> None:
+        """The call went well."""
+        budget = self._retry.budget
+        if budget is not None:
+            budget.tally.successes += 1
+        if self._history and self._retry.on_event is not None:
+            self._tell(EventKind.RECOVERED)
+
+    def _why_stop(
+        self, outcome: Outcome, fault: FaultClass | None, handled: BaseException | None
+    ) -> StopReason | None:
         if not outcome.replayable:
             return StopReason.ITEMS_FLOWED
+        error, terms = outcome.error, self._retry
         try:
-            if error is not None:
-                if not retry.repeat_given_up and given_up_since(error, self._given_up_before):
-                    return StopReason.GIVEN_UP_INSIDE
-                if retry.shuns_refusals and is_refusal(error):
-                    return StopReason.REFUSED
-                if not self._wants_another(error, fault):
-                    return StopReason.NOT_RETRYABLE
-            self.upcoming_sleep = self._next_wait(error)
-            if retry.calls is not None:
-                if self.attempt_number >= retry.calls:
-                    return StopReason.ATTEMPTS
-            elif retry.stop is not None and retry.stop(self):
-                return StopReason.CONDITION
+            if error is None:
+                return self._why_not_now(terms, None, None, None)
+            given_up, refusal = past_of(error, handled)
+            if given_up > self._given_up_before and not terms.repeat_given_up:
+                return StopReason.GIVEN_UP_INSIDE
+            if terms.rules is not None:
+                terms = terms.rules(error, fault) or terms
+            if refusal is not None and terms.shuns_refusals and not refusal.passes_soon:
+                return StopReason.REFUSED
+            if terms.retry is not None:
+                wanted = terms.retry(self)
+            elif terms.matches is not None:
+                wanted = terms.matches(error)
+            else:
+                wanted = fault is _INFRASTRUCTURE
+            return (
+                self._why_not_now(terms, error, fault, refusal)
+                if wanted
+                else StopReason.NOT_RETRYABLE
+            )
         except Exception as broken:  # a rule's bug must not replace the user's own error
             hook_failed(broken)
             return StopReason.BROKEN_RULE
+
+    def _why_not_now(
+        self,
+        terms: RetryTerms,
+        error: BaseException | None,
+        fault: FaultClass | None,
+        refusal: RefusedError | None,
+    ) -> StopReason | None:
+        """What speaks against one more attempt, if its kind of failure does not."""
+        retry = self._retry
+        state: Progress | _Course = self if retry.rules is None else self._course(terms)
+        hint = None
+        if refusal is not None and refusal.passes_soon:
+            hint = sane_seconds(refusal.retry_after)
+        if hint is None and error is not None and terms.hints is not None:
+            hint = terms.hints(error)
+        if hint is None:
+            wait = float(terms.waits(state))
+            wait = wait if 0.0 < wait < math.inf else 0.0
+        else:
+            wait = hint
+        self.upcoming_sleep = state.upcoming_sleep = wait
+        if terms.calls is not None:
+            if state.attempt_number >= terms.calls:
+                return StopReason.ATTEMPTS
+        elif terms.stop is not None and terms.stop(state):
+            return StopReason.CONDITION
         left = time_left()
-        return StopReason.DEADLINE if left is not None and self.upcoming_sleep >= left else None
+        if left is not None and wait >= left:
+            return StopReason.DEADLINE
+        if hint is not None and hint > retry.max_hint:
+            return StopReason.HINT_TOO_LONG
+        # A call that was refused burdens nobody, and nor does its repetition.
+        if retry.budget is not None and refusal is None and not retry.budget.spend(error, fault):
+            return StopReason.BUDGET
+        return None
+
+    def _course(self, terms: RetryTerms) -> _Course:
+        """The errors so far that went by ``terms``, and this one."""
+        if self._courses is None:
+            self._courses = {}
+        course = self._courses.setdefault(id(terms), _Course(self))
+        course.attempt_number += 1
+        return course
 
     def _accepts_result(self) -> bool:
-        retry = self._retry
-        if retry.retry is None or not retry.judges_results:
-            return True
+        retry = self._retry.retry
         try:
-            return not retry.retry(self)
+            return retry is None or not retry(self)
         except Exception as broken:  # a rule's bug must not cost the user the result
             hook_failed(broken)
             return True
 
-    def _wants_another(self, error: BaseException, fault: FaultClass | None) -> bool:
-        retry = self._retry
-        return retry.matches(error, fault) if retry.retry is None else bool(retry.retry(self))
-
-    def _next_wait(self, error: BaseException | None) -> float:
-        hint = getattr(error, "retry_after", None)
-        if isinstance(hint, (int, float)) and not isinstance(hint, bool) and 0 < hint < math.inf:
-            return float(hint)
-        wait = float(self._retry.waits(self))
-        return wait if 0 < wait < math.inf else 0.0
-
-    def _give_up(self, outcome: Outcome, fault: FaultClass | None, reason: StopReason) -> None:
+    def _give_up(
+        self, outcome: Outcome, fault: FaultClass | None, reason: StopReason | None
+    ) -> None:
+        assert reason is not None
         if outcome.error is None:
             outcome.error = ResultRejectedError(outcome.value)
-        error = outcome.error
-        if reason is not StopReason.GIVEN_UP_INSIDE:
-            self._annotate(error, reason)
-        # One call, because repeating was never on, multiplies nothing further out.
-        if self.attempt_number > 1 or reason in {StopReason.CONDITION, StopReason.DEADLINE}:
-            mark_given_up(error)
-        self._tell(EventKind.GAVE_UP, error, fault, reason)
+        if reason is StopReason.BUDGET:
+            self._tell(EventKind.SUPPRESSED, outcome.error, fault, reason)
+        outcome.error = final_error(
+            outcome.error, self._name, reason, self._told_history(), self._retry.raise_as
+        )
+        self._tell(EventKind.GAVE_UP, outcome.error, fault, reason)
 
-    def _annotate(self, error: BaseException, reason: StopReason) -> None:
-        head = f"{_NOTE}{self._name}, attempt {self.attempt_number}: {reason.value}"
-        steps = [_describe(attempt) for attempt in self._history]
-        note = "; ".join([head, *steps]) if self.attempt_number > 1 else head
-        try:
-            # An exception object that is raised again and again keeps the last note only.
-            before = getattr(error, "__notes__", [])
-            prefix = f"{_NOTE}{self._name}, "
-            before[:] = [kept for kept in before if not str(kept).startswith(prefix)]
-            error.add_note(note)
-        except Exception as broken:  # an error that refuses notes goes without
-            hook_failed(broken)
+    def _told_history(self) -> tuple[Attempt, ...]:
+        return tuple(map(Attempt._make, self._history))
 
     def _tell(
         self,
@@ -217,13 +275,20 @@ class Progress:
                 attempt=self.attempt_number,
                 wait=self.upcoming_sleep if kind is EventKind.RETRIED else None,
                 reason=reason,
-                history=tuple(self._history),
+                history=self._told_history(),
             ),
         )
 
 
-def _describe(attempt: Attempt) -> str:
-    what = attempt.fault_class.value if attempt.fault_class else "unacceptable result"
-    took = "" if attempt.duration is None else f" after {attempt.duration:.3g} s"
-    waited = "" if attempt.wait is None else f", waited {attempt.wait:.3g} s"
-    return f"{attempt.number}: {what}{took}{waited}"
+class _Course:
+    """The state of one call as the rule for some of its errors sees it: with their number."""
+
+    __slots__ = ("_progress", "attempt_number", "upcoming_sleep")
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self.attempt_number = 0
+        self.upcoming_sleep = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._progress, name)

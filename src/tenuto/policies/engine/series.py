@@ -23,6 +23,8 @@ from .steps import Step, Steps
 
 __all__ = ["Guarded", "series"]
 
+_LONGEST_CHAIN = 32  # of contexts: a ring of them has no end
+
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
@@ -46,46 +48,71 @@ def series(
     kwargs: Mapping[str, Any],
     outcome: Outcome | None = None,
     given_up_before: int | None = None,
+    *,
+    progress: Progress | None = None,
 ) -> Steps:
     """The calls that one call of the guarded function becomes; returns how it ended.
 
     ``outcome`` is that of the first attempt, if it has been made, and settled with the circuit;
-    ``given_up_before`` is ``giving_up.count`` from before that attempt.
+    ``given_up_before`` is ``giving_up.count`` from before that attempt. ``progress`` is that of a
+    call that has been going on for more than one.
     """
-    retry = guarded.retry
-    if retry is not None:
+    function, retry, circuit = guarded.function, guarded.retry, guarded.circuit
+    if retry is not None and progress is None:
         progress = Progress(
             retry,
             retry.name or guarded.name,
-            (guarded.function, args, kwargs),
-            given_up_before=giving_up.count if given_up_before is None else given_up_before,
+            (function, args, kwargs),
+            giving_up.count if given_up_before is None else given_up_before,
             begun=outcome is not None,
         )
     while True:
         if outcome is None:
-            outcome = yield from _attempt(guarded)
-        wait = None if retry is None else progress.judge(outcome)
-        if wait is None:
+            if circuit is None:
+                outcome = yield function
+                assert outcome is not None
+            else:
+                outcome = yield from circuit.attempt(function, guarded.name, args, kwargs)
+        wait = None if progress is None else progress.judge(outcome)
+        if progress is None or wait is None:
             break
         # Nothing of a failed attempt outlives it: its frames may hold a lot.
         outcome.error = None
         outcome = None
         yield wait
         progress.begin_again()
-    fallback, error = guarded.fallback, outcome.error
-    if fallback is None or error is None or not outcome.replayable or not fallback.covers(error):
-        return outcome
-    fallback.announce(error, guarded.name)
-    substitute = yield fallback.function
-    assert substitute is not None
-    if substitute.error is not None and substitute.error.__context__ is None:
-        substitute.error.__context__ = error
-    return substitute
-
-
-def _attempt(guarded: Guarded) -> Generator[Step, Outcome | None, Outcome]:
-    if guarded.circuit is not None:
-        return (yield from guarded.circuit.attempt(guarded.function, guarded.name))
-    outcome = yield guarded.function
-    assert outcome is not None
+    if guarded.fallback is not None and outcome.error is not None:
+        outcome = yield from _substitutes(guarded.fallback, guarded.name, outcome)
     return outcome
+
+
+def _substitutes(
+    fallback: FallbackTerms, name: str, outcome: Outcome
+) -> Generator[Step, Outcome | None, Outcome]:
+    """One substitute after the other, until one does not fail."""
+    for link in fallback.links:
+        error = outcome.error
+        if error is None or not outcome.replayable:
+            break
+        if not link.covers(error):
+            continue
+        link.announce(error, name)
+        substitute = yield link.function
+        assert substitute is not None
+        _tell_origin(substitute.error, error)
+        outcome = substitute
+    return outcome
+
+
+def _tell_origin(error: BaseException | None, origin: BaseException) -> None:
+    """Let a substitute's ``error`` show what the substitute stood in for."""
+    if error is None or error.__context__ is not None:
+        return
+    earlier: BaseException | None = origin
+    for _ in range(_LONGEST_CHAIN):
+        if earlier is error:  # the same object, raised again: the chain would be a ring
+            return
+        if earlier is None:
+            break
+        earlier = earlier.__context__
+    error.__context__ = origin

@@ -7,8 +7,10 @@ from typing import Any, TypeAlias
 
 from tenuto.machines import Permit
 
-from .drive import drive, drive_async, settle
+from .drive import drive, drive_async, is_awaitable, settle
 from .outcome import Outcome
+from .progress import Progress
+from .promised import Promised
 from .series import Guarded, series
 
 __all__ = ["SlowPath"]
@@ -24,12 +26,15 @@ class SlowPath:
     ``before`` is ``giving_up.count`` from before it.
     """
 
-    __slots__ = ("_clock", "guarded", "returns_awaitables", "substitute")
+    __slots__ = ("_clock", "earned", "guarded", "returns_awaitables", "substitute")
 
     def __init__(self, guarded: Guarded, substitute: Callable[..., Any] | None) -> None:
         self.guarded = guarded
         self.substitute = substitute
         """Answers refused calls at once, where nobody needs to hear of the refusal."""
+        retry = guarded.retry
+        self.earned = None if retry is None or retry.budget is None else retry.budget.tally
+        """Where calls that go well earn what retries will cost."""
         self._clock = guarded.clock
         self.returns_awaitables = False
         """Whether a plain function was seen to: its waits must not block an event loop."""
@@ -45,35 +50,103 @@ class SlowPath:
         return (await drive_async(steps, self._clock, args, kwargs)).unwrap()
 
     def go_on(
-        self, outcome: Outcome, permit: Permit | None, before: int, args: Args, kwargs: Kwargs
+        self,
+        outcome: Outcome,
+        permit: Permit | None,
+        before: int,
+        args: Args,
+        kwargs: Kwargs,
+        flight: int | None = None,
     ) -> Any:
-        """Go on after a first attempt that failed."""
+        """Go on after a first attempt that failed, or was slow."""
         if self.returns_awaitables:
-            return self.go_on_async(outcome, permit, before, args, kwargs)
-        self._settle(permit, outcome)
-        steps = series(self.guarded, args, kwargs, outcome, before)
+            return self.go_on_async(outcome, permit, before, args, kwargs, flight)
+        if permit is not None:
+            self._settle(permit, outcome, flight)
+        guarded = self.guarded
+        if guarded.retry is not None and guarded.circuit is None and guarded.fallback is None:
+            call = (guarded.function, args, kwargs)
+            name = guarded.retry.name or guarded.name
+            return self._repeat(
+                Progress(guarded.retry, name, call, before, begun=True), outcome, args, kwargs
+            )
+        steps = series(guarded, args, kwargs, outcome, before)
         return drive(steps, self._clock, args, kwargs).unwrap()
 
-    async def go_on_async(
-        self, outcome: Outcome, permit: Permit | None, before: int, args: Args, kwargs: Kwargs
+    def _repeat(self, progress: Progress, outcome: Outcome, args: Args, kwargs: Kwargs) -> Any:
+        """What ``series`` and ``drive`` do for a retry that stands alone, without the talk."""
+        function = self.guarded.function
+        while (wait := progress.judge(outcome)) is not None:
+            outcome.error = None
+            if wait > 0.0:
+                self._clock.sleep(wait)
+            progress.begin_again()
+            try:
+                value = function(*args, **kwargs)
+            except BaseException as error:  # raised again by ``unwrap``, if it is final
+                outcome.error = error
+            else:
+                if is_awaitable(value):
+                    self.returns_awaitables = True
+                    return self._repeat_awaiting(progress, value, args, kwargs)
+                progress.succeed()  # rules that judge results are not met on this way
+                return value
+        return outcome.unwrap()
+
+    async def _repeat_awaiting(
+        self, progress: Progress, result: Awaitable[Any], args: Args, kwargs: Kwargs
     ) -> Any:
-        self._settle(permit, outcome)
+        outcome = await settle(result)
+        steps = series(self.guarded, args, kwargs, outcome, progress=progress)
+        return (await drive_async(steps, self._clock, args, kwargs)).unwrap()
+
+    async def go_on_async(
+        self,
+        outcome: Outcome,
+        permit: Permit | None,
+        before: int,
+        args: Args,
+        kwargs: Kwargs,
+        flight: int | None = None,
+    ) -> Any:
+        if permit is not None:
+            self._settle(permit, outcome, flight)
         steps = series(self.guarded, args, kwargs, outcome, before)
         return (await drive_async(steps, self._clock, args, kwargs)).unwrap()
 
     def go_on_awaiting(
-        self, result: Awaitable[Any], permit: Permit | None, before: int, args: Args, kwargs: Kwargs
+        self,
+        result: Awaitable[Any],
+        permit: Permit | None,
+        before: int,
+        args: Args,
+        kwargs: Kwargs,
+        flight: int | None = None,
     ) -> Awaitable[Any]:
         """Go on with a plain function that turned out to return awaitables."""
         self.returns_awaitables = True
-        return self._await_and_go_on(result, permit, before, args, kwargs)
+        pending = self._await_and_go_on(result, permit, before, args, kwargs, flight)
+        if flight is None:  # a tally minds nobody who never comes back
+            return pending
+        return Promised(pending, lambda: self.give_back(permit, flight))
+
+    def give_back(self, permit: Permit | None, flight: int | None) -> None:
+        """A call is over that proves nothing."""
+        if permit is not None:
+            self._settle(permit, None, flight)
 
     async def _await_and_go_on(
-        self, result: Awaitable[Any], permit: Permit | None, before: int, args: Args, kwargs: Kwargs
+        self,
+        result: Awaitable[Any],
+        permit: Permit | None,
+        before: int,
+        args: Args,
+        kwargs: Kwargs,
+        flight: int | None,
     ) -> Any:
         outcome = await settle(result)
-        return await self.go_on_async(outcome, permit, before, args, kwargs)
+        return await self.go_on_async(outcome, permit, before, args, kwargs, flight)
 
-    def _settle(self, permit: Permit | None, outcome: Outcome) -> None:
-        if permit is not None and self.guarded.circuit is not None:
-            self.guarded.circuit.settle(permit, outcome, self.guarded.name)
+    def _settle(self, permit: Permit, outcome: Outcome | None, flight: int | None) -> None:
+        assert self.guarded.circuit is not None
+        self.guarded.circuit.settle(permit, outcome, self.guarded.name, flight)
