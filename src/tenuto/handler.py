@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from threading import Lock
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 from tenuto.capture import ErrorEvent, captured_id
 from tenuto.clock import SYSTEM_CLOCK, Clock
+from tenuto.configuration import Protections, Reloaded, Surroundings
 from tenuto.context import scope
 from tenuto.errors import TenutoError
 from tenuto.journal import Journal
-from tenuto.policies import CircuitBreaker, Fallback, Retry, stack
+from tenuto.policies import CircuitBreaker, Fallback, Policy, Retry, Stack
+from tenuto.policies.stack import compose
 from tenuto.recovery import (
     Ladder,
     LadderResult,
@@ -22,12 +24,9 @@ from tenuto.recovery import (
     Tier,
     hold_context,
 )
-from tenuto.reporting import ErrorReporter, PolicyNotes
+from tenuto.reporting import ErrorReporter, PolicyNotes, remembered
 
 __all__ = ["ErrorHandler"]
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 
 class ErrorHandler:
@@ -45,6 +44,7 @@ class ErrorHandler:
         journal: Journal | None = None,
         error_reporter: ErrorReporter | None = None,
         recovery_manager: RecoveryManager | None = None,
+        config: str | os.PathLike[str] | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.service_name = service_name
@@ -56,8 +56,8 @@ class ErrorHandler:
             self.recovery_manager.on_escalation = self._escalated
         self._clock = clock
         self._notes = PolicyNotes(self.error_reporter)
-        self._breakers: dict[str, CircuitBreaker] = {}
-        self._lock = Lock()
+        self._surroundings = Surroundings(clock, self._notes, self._breaker)
+        self._protections = Protections(config, self._surroundings)
 
     def handle_error(
         self, error: BaseException, context: Mapping[str, Any] | None = None
@@ -126,7 +126,8 @@ class ErrorHandler:
 
         After ``timeout`` seconds a probe is let through. ``fallback`` stands in for refused calls,
         and for those only, with the same arguments; without one they raise CircuitOpenError.
-        The settings are those of ``tenuto.policies.CircuitBreaker``.
+        The settings are those of ``tenuto.policies.CircuitBreaker``. One with a ``name`` goes on
+        where it stood when the process ended, if this handler was given a journal.
         """
         if callable(failure_threshold):  # @circuit_breaker, without arguments
             return self._breaker()(failure_threshold)
@@ -135,22 +136,49 @@ class ErrorHandler:
         )
 
     def protect(
-        self, name: str, *, fallback: Callable[..., Any] | None = None
-    ) -> Callable[[Callable[P, R]], Callable[P, R]]:
+        self,
+        name: str,
+        *,
+        fallback: Callable[..., Any] | Fallback | None = None,
+        **policies: Any,
+    ) -> Stack:
         """Guard calls to the dependency ``name`` with what nearly everybody wants.
 
-        A retry around a circuit breaker; both with their defaults. All functions that this handler
-        protects under one name share one circuit. ``fallback`` stands in, with the same arguments,
-        when the circuit refuses or the retries are used up.
+        A retry, paid from a budget, around a circuit breaker; all with their defaults. ``retry``,
+        ``budget``, ``breaker``, ``timeout`` (of each attempt), ``bulkhead``, ``concurrency``,
+        ``rate``, ``shedding`` and ``hedge`` say otherwise, or add to it, each in its place: by a
+        number, a mapping of settings, a policy, or False for none. File and environment outrank
+        what is said here.
+
+        All functions that this handler protects under one name share these policies, and so one
+        circuit, one budget and one bulkhead. ``fallback`` is each function's own: it stands in,
+        with the same arguments, when a policy refuses or the retries are used up.
+
+        Raises ConfigurationError for what makes no sense, here or in the configuration.
         """
-        with self._lock:
-            breaker = self._breakers.get(name)
-            if breaker is None:
-                breaker = self._breakers[name] = self._breaker(name=name)
-        retry = Retry(name=name, clock=self._clock, on_event=self._notes)
-        if fallback is None:
-            return stack(retry, breaker)
-        return stack(Fallback(fallback, on_event=self._notes, name=name), retry, breaker)
+        return self._protections.protect(name, policies).stack(fallback)
+
+    def stack(self, *policies: Policy | Stack) -> Stack:
+        """``tenuto.policies.stack``, with policies that tell the journal what they do.
+
+        Those without a listener get that of this handler, and its clock if they have none of their
+        own. A breaker, a bulkhead or a limit stays the same object.
+        """
+        bound = (self._surroundings.bind(policy) for policy in compose(policies, stacklevel=2))
+        return Stack(tuple(bound))
+
+    @property
+    def policies(self) -> Mapping[str, Stack]:
+        """What is in force, by the names that are protected. To be printed: see ``Stack.table``."""
+        return self._protections.stacks
+
+    def reload(self) -> Reloaded:
+        """Read the configuration again, and go by it from the next call on.
+
+        Open circuits stay open, budgets keep their tokens, and who is in a bulkhead stays inside.
+        Raises ConfigurationError where something in it is wrong; nothing has changed then.
+        """
+        return self._protections.reload()
 
     def degrade(
         self, ladder: Ladder | Iterable[Tier | tuple[str, Callable[..., Any]]]
@@ -180,7 +208,13 @@ class ErrorHandler:
         return self.error_reporter.report(error, {"degraded_from": name})
 
     def _breaker(self, **settings: Any) -> CircuitBreaker:
-        return CircuitBreaker(clock=self._clock, on_event=self._notes, **settings)
+        breaker = CircuitBreaker(clock=self._clock, on_event=self._notes, **settings)
+        journal = self.error_reporter.given_journal
+        if journal is not None and breaker.name is not None and breaker.key is None:
+            memory = remembered(journal, breaker.name)
+            if memory is not None:
+                breaker.restore(memory)
+        return breaker
 
     def _escalated(self, strategy: str, error: BaseException) -> None:
         self.error_reporter.report(error, {"escalated_from": strategy})

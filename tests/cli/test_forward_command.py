@@ -53,5 +53,49 @@ def test_a_dsn_that_is_none_ends_the_command(tenuto, folder):
     assert "SENTRY_DSN" in ended.stderr
 
 
+def test_logs_and_counts_are_forwarded_to_a_collector_once(tenuto, folder):
+    pytest.importorskip("opentelemetry.proto", reason="the extra otel is not installed")
+    from tests.reporting.otlp_collector import OtlpCollector
+
+    collector = OtlpCollector()
+    collector.start()
+    try:
+        for _ in range(2):
+            ended = tenuto("forward", "--otlp", collector.url, "--journal", folder)
+            assert ended.exit_code == 0, ended.output
+    finally:
+        collector.stop()
+    assert [record["exception.type"] for record in collector.records()] == ["ConnectionError"]
+    assert len(collector.metrics) == 1
+
+
+def test_a_dead_collector_is_said_once_for_logs_and_counts(tenuto, folder):
+    pytest.importorskip("opentelemetry.proto", reason="the extra otel is not installed")
+    ended = tenuto("forward", "--otlp", "http://127.0.0.1:9", "--journal", folder, "--wait", 0)
+    assert ended.exit_code == 1
+    assert "2 records left" in ended.stderr
+    assert ended.stderr.count("did not answer") == 1
+
+
+def test_people_are_told_at_once_where_nobody_goes_on_looking(tenuto, folder):
+    pytest.importorskip("apprise", reason="the extra notify is not installed")
+    from tests.reporting.webhook import Webhook
+
+    webhook = Webhook()
+    try:
+        for _ in range(2):
+            ended = tenuto("forward", "--notify", webhook.url, "--journal", folder)
+            assert ended.exit_code == 0, ended.output
+    finally:
+        webhook.stop()
+    assert webhook.lines()[0].startswith("new: ConnectionError: down")
+
+
+def test_one_destination_is_told_at_a_time(tenuto, folder):
+    ended = tenuto("forward", "--otlp", "http://x", "--notify", "json://x", "--journal", folder)
+    assert ended.exit_code == 2
+    assert "--otlp and --notify" in ended.stderr
+
+
 def test_nobody_is_told_by_default(tenuto, folder):
     assert "Nobody is told" in tenuto("readers", "--journal", folder).stdout

@@ -105,3 +105,18 @@ def test_a_growing_slice_is_told_again_with_a_higher_revision(journal, event, re
     assert [part["revision"] for part in seen] == sorted({part["revision"] for part in seen})
     assert [part["count"] for part in seen] == sorted(part["count"] for part in seen)
     assert len({part["event_id"] for part in seen}) == 1
+
+
+def test_a_reader_can_ask_when_a_group_was_last_seen_before_a_record(journal, event, clock):
+    for kind in ("decode", "decode", "encode"):
+        journal.append(event(kind))
+        clock.advance(10)
+    records = journal.read(ALL).records
+    seen = [journal.seen_before(each.body["fingerprint"], each.position) for each in records]
+    assert seen == [None, records[0].body["time"], None]
+
+
+def test_what_is_lost_together_is_counted_together(journal):
+    journal.count_loss("refused", 3)
+    journal.count_loss("refused")
+    assert journal.losses == {"refused": 4}

@@ -144,7 +144,7 @@ def test_open_time_doubles_with_failed_probes_up_to_the_cap_and_starts_afresh():
     for _ in range(100):
         lengths.append(machine.until - now)
         now = machine.until
-        machine.on(Event.FAILED, now, machine.admit(now), 0.0)
+        machine.on(Event.FAILED, now, machine.admit(now), chance=0.0)
     assert lengths[:5] == [10.0, 20.0, 40.0, 60.0, 60.0]
     assert set(lengths[5:]) == {60.0}
     assert machine.opened_at == 0.0  # it has been open ever since
@@ -157,10 +157,10 @@ def test_open_time_doubles_with_failed_probes_up_to_the_cap_and_starts_afresh():
 
 def test_chance_shortens_a_grown_open_time_but_never_below_the_timeout():
     machine = tripped(timeout=10.0, max_timeout=60.0)
-    machine.on(Event.FAILED, 10.0, machine.admit(10.0), 0.5)
+    machine.on(Event.FAILED, 10.0, machine.admit(10.0), chance=0.5)
     assert machine.until == 10.0 + 20.0 * 0.9
     machine = tripped(timeout=10.0, max_timeout=10.0)
-    machine.on(Event.FAILED, 10.0, machine.admit(10.0), 0.999)
+    machine.on(Event.FAILED, 10.0, machine.admit(10.0), chance=0.999)
     assert machine.until == 20.0
 
 

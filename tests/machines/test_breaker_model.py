@@ -6,9 +6,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
-from tenuto.machines import Breaker, BreakerSettings, Decision, Event, Probe, State
+from tenuto.machines import Breaker, BreakerSettings, Decision, Event, Pace, Probe, State
 
-THRESHOLD, TIMEOUT, CAP, PERMITS, RATE, WINDOW, MINIMUM = 3, 10, 40, 2, 0.6, 8, 5
+THRESHOLD, TIMEOUT, CAP, PERMITS, RATE, SLOW, WINDOW, MINIMUM = 3, 10, 40, 2, 0.6, 0.5, 8, 5
 
 
 class Model:
@@ -21,7 +21,8 @@ class Model:
 
     def close(self, state):
         self.era += 1
-        self.state, self.results, self.failed_probes = state, [], 0
+        self.state, self.failed_probes = state, 0
+        self.results, self.paces = [], []  # of the calls of this era: what failed, what was slow
 
     def open(self, state, seconds):
         self.era += 1
@@ -38,25 +39,33 @@ class Model:
             return self.era
         return self.era if self.state in {State.CLOSED, State.FORCED_CLOSED} else None
 
-    def settle(self, era, event):
+    def settle(self, era, event, pace=Pace.FAST):
         if era != self.era:
             return
         if self.state is State.HALF_OPEN:
             self.out -= 1
-            if event is Event.FAILED:
-                self.failed_probes += 1
-                self.open(State.OPEN, min(CAP, TIMEOUT * 2**self.failed_probes))
-            elif event is Event.SUCCEEDED:
+            if event is Event.SUCCEEDED and pace is Pace.FAST:
                 self.good += 1
                 if self.good == PERMITS:
                     self.close(State.CLOSED)
+            elif event is not Event.RELEASED:
+                self.failed_probes += 1
+                self.open(State.OPEN, min(CAP, TIMEOUT * 2**self.failed_probes))
         elif self.state is State.CLOSED and event is not Event.RELEASED:
-            self.results.append(event is Event.FAILED)
-            recent = self.results[-WINDOW:]
+            if event is not Event.OVERDUE:
+                self.results.append(event is Event.FAILED)
+            if pace is not Pace.TOLD:
+                self.paces.append(pace is Pace.SLOW or event is Event.OVERDUE)
             in_a_row = len(self.results) >= THRESHOLD and all(self.results[-THRESHOLD:])
-            too_often = len(recent) >= MINIMUM and sum(recent) >= RATE * len(recent)
-            if event is Event.FAILED and (in_a_row or too_often):
+            too_often = self.share(self.results, RATE) or self.share(self.paces, SLOW)
+            harmless = event is Event.SUCCEEDED and pace is Pace.FAST
+            if not harmless and (in_a_row or too_often):
                 self.open(State.OPEN, TIMEOUT)
+
+    @staticmethod
+    def share(calls, rate):
+        recent = calls[-WINDOW:]
+        return len(recent) >= MINIMUM and sum(recent) >= rate * len(recent)
 
 
 class BreakerAgainstModel(RuleBasedStateMachine):
@@ -65,18 +74,17 @@ class BreakerAgainstModel(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.model = Model()
-        self.machine = Breaker(
-            BreakerSettings(
-                failure_threshold=THRESHOLD,
-                timeout=TIMEOUT,
-                max_timeout=CAP,
-                permits=PERMITS,
-                failure_rate=RATE,
-                window_calls=WINDOW,
-                minimum_calls=MINIMUM,
-            ),
-            0,
+        self.settings = BreakerSettings(
+            failure_threshold=THRESHOLD,
+            timeout=TIMEOUT,
+            max_timeout=CAP,
+            permits=PERMITS,
+            failure_rate=RATE,
+            slow_rate=SLOW,
+            window_calls=WINDOW,
+            minimum_calls=MINIMUM,
         )
+        self.machine = Breaker(self.settings, 0)
 
     @rule(seconds=st.integers(0, 25))
     def time_passes(self, seconds):
@@ -88,17 +96,33 @@ class BreakerAgainstModel(RuleBasedStateMachine):
         assert (permit is None) == (era is None)
         return permit, era
 
-    @rule(call=consumes(calls), event=st.sampled_from(["SUCCEEDED", "FAILED", "RELEASED"]))
-    def a_call_ends(self, call, event):
+    @rule(
+        call=consumes(calls),
+        event=st.sampled_from(["SUCCEEDED", "FAILED", "RELEASED"]),
+        pace=st.sampled_from([Pace.FAST, Pace.FAST, Pace.SLOW]),
+    )
+    def a_call_ends(self, call, event, pace=Pace.FAST):
         permit, era = call
         if permit is None:
             return
         late = era != self.model.era
-        decision = self.machine.on(Event[event], self.model.now, permit)
-        self.model.settle(era, Event[event])
+        decision = self.machine.on(Event[event], self.model.now, permit, pace=pace)
+        self.model.settle(era, Event[event], pace)
         assert (decision is Decision.LATE) == late
         if isinstance(permit, Probe):  # a permit is worth nothing the second time
-            assert self.machine.on(Event[event], self.model.now, permit) is Decision.LATE
+            again = self.machine.on(Event[event], self.model.now, permit, pace=pace)
+            assert again is Decision.LATE
+
+    @rule(call=consumes(calls), event=st.sampled_from(["SUCCEEDED", "FAILED", "RELEASED"]))
+    def a_call_is_late_and_ends_later(self, call, event):
+        permit, era = call
+        if permit is None:
+            return
+        self.machine.on(Event.OVERDUE, self.model.now, permit, pace=Pace.SLOW)
+        self.model.settle(era, Event.OVERDUE, Pace.SLOW)
+        self.machine.on(Event[event], self.model.now, permit, pace=Pace.TOLD)
+        if not isinstance(permit, Probe):  # which is spent
+            self.model.settle(era, Event[event], Pace.TOLD)
 
     @rule(failures=st.integers(1, 3))
     def a_row_of_failures(self, failures):
@@ -113,6 +137,22 @@ class BreakerAgainstModel(RuleBasedStateMachine):
         else:
             permit.successes += 1
             self.model.settle(era, Event.SUCCEEDED)
+
+    @rule()
+    def another_process_goes_on(self):
+        """With what is remembered: an era of its own, and nothing of what was counted."""
+        before, self.machine = self.machine, Breaker(self.settings, self.model.now)
+        self.machine.restore(
+            before.state, self.model.now, opened_at=before.opened_at, until=before.until
+        )
+        if self.model.state is State.HALF_OPEN:
+            self.model.open(State.OPEN, 0)
+            self.model.until = before.until
+        elif self.model.state in {State.OPEN, State.FORCED_OPEN}:
+            self.model.era += 1
+        else:
+            self.model.close(self.model.state)
+        self.model.failed_probes = 0
 
     @rule(event=st.sampled_from(["FORCE_OPEN", "FORCE_CLOSED", "RESET", "RESET"]))
     def somebody_interferes(self, event):

@@ -18,7 +18,7 @@ def test_a_count_window_agrees_with_a_list_of_the_last_calls(size, lumps):
         window.note(successes, failures, now=0.0)
         plain.extend([False] * successes + [True] * failures)
         assert window.calls == len(plain)
-        assert window.failures == sum(plain)
+        assert window.bad == sum(plain)
 
 
 @given(
@@ -37,7 +37,7 @@ def test_a_time_window_agrees_with_a_list_of_dated_calls(moves):
         window.note(successes, failures, now=float(now))
         recent = [failed for when, failed in dated if when > now - 10]
         assert window.calls == len(recent)
-        assert window.failures == sum(recent)
+        assert window.bad == sum(recent)
         assert window.turn == now + 1
 
 
@@ -45,7 +45,7 @@ def test_a_time_that_goes_back_empties_nothing():
     window = TimeWindow(10.0, now=100.0)
     window.note(3, 1, now=100.0)
     window.note(0, 1, now=95.0)
-    assert (window.calls, window.failures, window.turn) == (5, 2, 101.0)
+    assert (window.calls, window.bad, window.turn) == (5, 2, 101.0)
 
 
 def test_a_count_window_never_asks_to_be_turned():

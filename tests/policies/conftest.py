@@ -44,8 +44,9 @@ class World:
 
 
 @pytest.fixture(params=["sync", "async"])
-def world(request):
-    with asyncio.Runner() as runner:
+def world(request, clock):
+    """Its event loop lives in the time of ``clock``."""
+    with asyncio.Runner(loop_factory=clock.new_event_loop) as runner:
         yield World(request.param, runner)
 
 

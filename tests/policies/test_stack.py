@@ -8,8 +8,12 @@ from tenuto.policies import (
     CircuitBreaker,
     EventKind,
     Fallback,
+    Hedge,
+    RateLimit,
     Retry,
+    Stack,
     State,
+    Timeout,
     stack,
 )
 
@@ -200,3 +204,93 @@ def test_a_stack_is_shown_in_one_line():
         "CircuitBreaker(hub: 5 failures in a row, open for 60 s)"
     )
     assert str(Fallback(7)) == "Fallback(7)"
+
+
+def test_a_stack_in_a_stack_is_as_if_its_policies_were_given(clock):
+    retry, breaker, timeout = Retry(1), CircuitBreaker("hub"), Timeout(5)
+    inner = stack(breaker, timeout)
+    assert stack(retry, inner) == stack(retry, breaker, timeout) == Stack((retry, breaker, timeout))
+    assert list(stack(retry, inner)) == [retry, breaker, timeout]
+    assert hash(stack(retry)) == hash(Stack((Retry(1),)))
+    assert stack(retry) != stack(Retry(2))
+
+
+def test_a_breaker_with_a_circuit_for_each_key_keeps_them_apart(world, clock):
+    breaker = CircuitBreaker("hub", 1, key=lambda call: call.args[0], clock=clock)
+
+    def visit(host):
+        if host == "down":
+            raise ConnectionError(host)
+        return host
+
+    guarded = stack(Fallback("local"), Retry(0, clock=clock), breaker)(world.function(visit))
+    assert [world.call(guarded, "down") for _ in range(2)] == ["local", "local"]
+    assert breaker.at("down").state is State.OPEN
+    assert world.call(guarded, "up") == "up"
+
+
+def test_a_stack_of_nothing_changes_nothing():
+    assert Stack(())(len) is len
+    assert str(Stack(())) == Stack(()).table() == "no policies"
+
+
+def test_any_policy_may_be_among_those_that_are_fused(world, build, flaky, events):
+    hub = stack(
+        build(Fallback, "local"),
+        build(Retry, 2, NO_WAIT),
+        Hedge(60.0, on_event=events.append),
+        build(CircuitBreaker, "hub", 2),
+        build(RateLimit, 100),
+        build(Timeout, 9.0),
+    )
+    dead, alive = flaky(99), flaky(1)
+    assert world.call(hub(world.function(alive)), "x") == "x"
+    assert world.call(hub(world.function(dead)), "x") == "local"
+    assert (alive.calls, dead.calls) == (2, 2)
+    assert [event.kind for event in events if event.policy != "rate limit"] == [
+        "retried",
+        "recovered",
+        "retried",
+        "tripped",
+        "retried",
+        "refused",
+        "gave_up",
+        "fell_back",
+    ]
+
+
+def test_a_retry_waits_for_its_turn_where_that_is_all_it_takes(world, clock, flaky):
+    slow = stack(Retry(1, NO_WAIT, clock=clock), RateLimit(1, per=30, clock=clock))
+    guarded = slow(world.function(flaky(0)))
+    assert [world.call(guarded, "x"), world.call(guarded, "y")] == ["x", "y"]
+    assert clock.sleeps == [30.0]
+
+
+def test_a_timeout_outside_bounds_all_attempts_and_one_inside_each(world, clock, flaky):
+    hub = stack(
+        Timeout(9.0, clock=clock),
+        Retry(5, Backoff("fixed", initial=4.0, jitter=False), clock=clock),
+        Timeout(5.0, clock=clock),
+    )
+    dead = flaky(99)
+    with pytest.raises(ConnectionError):
+        world.call(hub(world.function(dead)), "x")
+    assert clock.sleeps == [4.0, 4.0]
+    assert dead.calls == 3
+
+
+TABLE = """\
+policy    name            settings                         tells
+fallback  here            len                              fell_back
+retry     –               4 calls, exponential from 0.5 s  retried, recovered,
+                                                           suppressed, gave_up
+breaker   transcription-  5 failures in a row, open for    tripped, refused,
+          service         60 s                             probing, closed"""  # noqa: RUF001
+
+
+def test_a_stack_is_shown_as_a_table_outermost_first():
+    hub = stack(Fallback(len, name="here"), Retry(3), CircuitBreaker("transcription-service"))
+    assert hub.table() == TABLE
+    for width in (80, 60, 200):
+        assert max(map(len, hub.table(width).splitlines())) <= width
+    assert "transcription" in hub.table(10)

@@ -16,6 +16,7 @@ _COMMANDS = {
     "collect": "Take the journals of other machines into a central one.",
     "readers": "Show who is told of the journal, and how far they are behind.",
     "metrics": "Print what the journal counts, for Prometheus.",
+    "policies": "Show which policies the configuration puts in force.",
     "doctor": "Check what works on this machine.",
 }
 

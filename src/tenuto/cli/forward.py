@@ -9,10 +9,9 @@ import click
 from tenuto.clock import SYSTEM_CLOCK
 from tenuto.errors import ConfigurationError
 from tenuto.journal import open_journal
-from tenuto.reporting.bus import RedisBus
 from tenuto.reporting.delivery import delivery
-from tenuto.reporting.sentry import SentryReader
 
+from .destination import readers_for
 from .terminal import complain, count, make_console, plain
 
 __all__ = ["command"]
@@ -28,6 +27,16 @@ _PAUSE = 1.0  # seconds between two looks
     "--redis",
     metavar="URL",
     help="Instead, send everything to the stream there, for `tenuto collect`.",
+)
+@click.option(
+    "--otlp",
+    metavar="URL",
+    help="Instead, send logs and counts to the OpenTelemetry collector there.",
+)
+@click.option(
+    "--notify",
+    metavar="URL",
+    help="Instead, send what is news to people, by mail, chat or webhook: one of Apprise's URLs.",
 )
 @click.option("--release", help="What the errors are of; by default SENTRY_RELEASE.")
 @click.option("--environment", help="By default SENTRY_ENVIRONMENT, else production.")
@@ -48,13 +57,15 @@ def command(
     *,
     dsn: str | None,
     redis: str | None,
+    otlp: str | None,
+    notify: str | None,
     release: str | None,
     environment: str | None,
     journal: str | None,
     follow: bool,
     wait: float,
 ) -> None:
-    """Tell Sentry of the errors in the journal that it has not been told of.
+    """Tell Sentry, or one other, of the errors in the journal that it has not been told of.
 
     Each error is sent once, whoever else sends. Repeats are sent when they have stopped, as one
     event with their count. Status 1: something is left, which is sent the next time.
@@ -63,26 +74,32 @@ def command(
     until = SYSTEM_CLOCK.monotonic() + wait
     with open_journal(journal) as kept:
         try:
-            reader: SentryReader | RedisBus = (
-                SentryReader(dsn, release=release, environment=environment)
-                if redis is None
-                else RedisBus(redis, kept)
+            readers = readers_for(
+                kept,
+                dsn=dsn,
+                redis=redis,
+                otlp=otlp,
+                notify=notify,
+                release=release,
+                environment=environment,
+                follow=follow,
             )
         except ConfigurationError as error:
             complain(err, plain(str(error)))
             sys.exit(2)
-        way = delivery(kept, reader)
+        ways = [delivery(kept, reader) for reader in readers]
         try:
-            while not way.deliver() or follow:
+            while [way for way in ways if not way.deliver()] or follow:
                 if not follow and SYSTEM_CLOCK.monotonic() >= until:
                     break
                 SYSTEM_CLOCK.sleep(_PAUSE)
         except KeyboardInterrupt:
             pass
-        left = kept.lags().get(reader.reader.name, 0)
+        lags = kept.lags()
+        left = sum(lags.get(reader.reader.name, 0) for reader in readers)
         lost = sum(kept.losses.values())
-    if way.trouble is not None:
-        complain(err, plain(way.trouble))
+    for trouble in {way.trouble: None for way in ways if way.trouble is not None}:
+        complain(err, plain(trouble))
     if left:
         err.print(f"{count(left, 'record')} left for the next time.")
     if lost:

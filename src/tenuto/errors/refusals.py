@@ -31,6 +31,7 @@ class RefusalReason(StrEnum):
     QUEUE_FULL = "all places are taken, and so is the queue"
     QUEUE_TIMEOUT = "no place was free in time"
     RATE = "too many calls in too short a time"
+    DEADLINE = "the deadline around it has passed"
     SHED = "overload, and other calls matter more"
 
 
@@ -61,13 +62,15 @@ class CircuitOpenError(RefusedError, ExternalServiceError):
     """A circuit breaker refused the call; the service was not called.
 
     ``service`` is the breaker's name, ``retry_after`` the seconds until it lets a call through,
-    ``open_for`` the seconds it has been open, ``last_fault`` a summary of what tripped it.
+    ``open_for`` the seconds it has been open and ``since`` when that began, in seconds since 1970
+    UTC, ``last_fault`` a summary of what tripped it.
     """
 
     fields: ClassVar[tuple[str, ...]] = ("service", "retry_after")
     policy: str | None = "breaker"
     reason: RefusalReason | None = RefusalReason.CIRCUIT_OPEN
     open_for: float | None = None
+    since: float | None = None
     last_fault: str | None = None
 
 

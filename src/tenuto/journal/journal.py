@@ -170,9 +170,9 @@ class Journal:
         """
         self._wake = wake
 
-    def count_loss(self, reason: str) -> None:
+    def count_loss(self, reason: str, count: int = 1) -> None:
         """Remember that something was lost on its way into the journal, or out of it."""
-        self._losses.add(reason)
+        self._losses.add(reason, count)
 
     def flush(self) -> None:
         """Make the counts of repeats durable, and offer the disk what it has refused before."""
@@ -252,6 +252,15 @@ class Journal:
         """How many repeats were folded into an event."""
         with self._view() as db:
             return queries.repeats(db, event_id)
+
+    def seen_before(self, group: str, position: int) -> float | None:
+        """When the last error of a group was stored whole before a record; None: it is its first.
+
+        ``group`` is the fingerprint, ``position`` the record's, as a reader of the machine's
+        journal is told it. In seconds since 1970 UTC.
+        """
+        with self._view() as db:
+            return queries.seen_before(db, group, position)
 
     def outcomes(self, limit: int | None = None) -> list[Outcome]:
         """How inputs ended, oldest first: all, or the newest ``limit``."""

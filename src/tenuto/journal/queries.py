@@ -38,6 +38,7 @@ __all__ = [
     "records_after",
     "records_of",
     "repeats",
+    "seen_before",
     "tallies",
     "tell",
     "transitions",
@@ -116,6 +117,14 @@ def repeats(db: sqlite3.Connection, event_id: str) -> int:
     """How many repeats were folded into an event."""
     row = db.execute("SELECT count FROM slices WHERE event_id = ?", (event_id,)).fetchone()
     return row[0] if row else 0
+
+
+def seen_before(db: sqlite3.Connection, group: str, position: int) -> float | None:
+    """The time of the last event of a group that was kept whole before a place in the journal."""
+    found: tuple[float | None] = db.execute(
+        "SELECT max(time) FROM events WHERE fingerprint = ? AND seq < ?", (group, position)
+    ).fetchone()
+    return found[0]
 
 
 def outcomes(db: sqlite3.Connection, limit: int | None) -> list[Outcome]:

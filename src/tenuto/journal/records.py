@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -118,13 +118,17 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
-    """A policy went from one state to another, such as a breaker from closed to open."""
+    """A policy went from one state to another, such as a breaker from closed to open.
+
+    ``detail`` is what it has to know to go on in another process.
+    """
 
     policy: str
     before: str
     after: str
     reason: str = ""
     time: float | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,20 +4,37 @@ Whoever uses one passes the time in, holds a lock where threads share it, and ac
 decides.
 """
 
-from .breaker import Breaker, BreakerSettings, Decision, Event, Permit, Probe, State, Tally
+from .breaker import Breaker, BreakerSettings, Decision, Event, Pace, Permit, Probe, State, Tally
+from .bucket import Bucket, Turn
+from .budget import Budget
 from .intensity import Intensity
+from .limits import Aimd, Gradient, Limiter, LimitSettings, Round
+from .places import Places
+from .shedder import Priority, Shedder
 from .window import CountWindow, TimeWindow
 
 __all__ = [
+    "Aimd",
     "Breaker",
     "BreakerSettings",
+    "Bucket",
+    "Budget",
     "CountWindow",
     "Decision",
     "Event",
+    "Gradient",
     "Intensity",
+    "LimitSettings",
+    "Limiter",
+    "Pace",
     "Permit",
+    "Places",
+    "Priority",
     "Probe",
+    "Round",
+    "Shedder",
     "State",
     "Tally",
     "TimeWindow",
+    "Turn",
 ]

@@ -1,23 +1,36 @@
 """The circuit breaker as a machine: who may call, and what the results mean.
 
 A closed circuit lets everybody through and keeps a ``Tally``. Too many failures, in a row or as a
-share of a window, open it; an open circuit refuses until its time is up; then a fixed number of
-probes decides. Whatever a call was admitted under, a tally or a probe, is its permit, and it
-belongs to one era: a result that comes after the era ended changes nothing.
+share of a window, or too large a share of slow calls, open it; an open circuit refuses until its
+time is up; then a fixed number of probes decides. Whatever a call was admitted under, a tally or a
+probe, is its permit, and it belongs to one era: a result that comes after the era ended changes
+nothing.
 """
 
 from __future__ import annotations
 
 import math
+from copy import copy
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 from typing import TypeAlias
 
 from .window import CountWindow, TimeWindow
 
-__all__ = ["Breaker", "BreakerSettings", "Decision", "Event", "Permit", "Probe", "State", "Tally"]
+__all__ = [
+    "Breaker",
+    "BreakerSettings",
+    "Decision",
+    "Event",
+    "Pace",
+    "Permit",
+    "Probe",
+    "State",
+    "Tally",
+]
 
 _GROWTH = 2.0  # of the open time, with every probe that fails
+_CALLS = 100  # in a window, where nobody says
 _JITTER = 0.2  # the share of a grown open time that chance may take off
 
 
@@ -43,9 +56,20 @@ class Event(Enum):
     FAILED = auto()
     RELEASED = auto()
     """The call ended and proves nothing: its permit is given back."""
+    OVERDUE = auto()
+    """The call has not ended and is slow already."""
     FORCE_OPEN = auto()
     FORCE_CLOSED = auto()
     RESET = auto()
+
+
+class Pace(Enum):
+    """How long a call took, for a circuit that minds."""
+
+    FAST = auto()
+    SLOW = auto()
+    TOLD = auto()
+    """It was slow, and counted as ``OVERDUE`` before it ended."""
 
 
 class Decision(Enum):
@@ -98,12 +122,14 @@ class BreakerSettings:
     """Probes of a half-open circuit, in total and at once. All have to succeed to close it."""
     failure_rate: float | None = None
     """The share of failed calls in the window, from 0 to 1, that opens the circuit."""
+    slow_rate: float | None = None
+    """The share of slow calls in the window that opens it, whether they failed or not."""
     window_calls: int | None = None
     """The length of the window in calls, or"""
     window_seconds: float | None = None
     """in seconds."""
     minimum_calls: int = 10
-    """How many calls the window must hold before their failure rate means anything."""
+    """How many calls the window must hold before a share of them means anything."""
 
 
 class Breaker:
@@ -113,11 +139,12 @@ class Breaker:
         "_answered",
         "_counted",
         "_era",
+        "_failures",
         "_granted",
         "_reopenings",
         "_settings",
+        "_slow",
         "_streak",
-        "_window",
         "opened_at",
         "state",
         "tally",
@@ -136,11 +163,12 @@ class Breaker:
     """When successes counted on the tally have to be told by ``turn_over``, at the latest."""
 
     _streak: int  # failures since the last success
-    _counted: int  # how much of the tally is in the window
+    _counted: int  # how much of the tally is in the windows
     _reopenings: int
     _granted: int  # probes out, or answered
     _answered: int
-    _window: CountWindow | TimeWindow | None
+    _failures: CountWindow | TimeWindow | None
+    _slow: CountWindow | TimeWindow | None
 
     def __init__(self, settings: BreakerSettings, now: float) -> None:
         self._settings = settings
@@ -161,13 +189,19 @@ class Breaker:
         return None
 
     def on(
-        self, event: Event, now: float, permit: Permit | None = None, chance: float = 0.0
+        self,
+        event: Event,
+        now: float,
+        permit: Permit | None = None,
+        *,
+        pace: Pace = Pace.FAST,
+        chance: float = 0.0,
     ) -> Decision:
         """Take in what happened. The result of a call comes with the permit it was made under."""
         if isinstance(permit, Tally):
-            return self._on_counted(event, now, permit)
+            return self._on_counted(event, now, permit, pace)
         if isinstance(permit, Probe):
-            return self._on_probe(event, now, permit, chance)
+            return self._on_probe(event, now, permit, pace, chance)
         if event is Event.FORCE_OPEN:
             self._open(State.FORCED_OPEN, now, math.inf)
             return Decision.OPENED
@@ -185,32 +219,71 @@ class Breaker:
 
     def turn_over(self, now: float) -> None:
         """Move what the tally counted before ``now`` into its bucket of the time window."""
-        if self.tally is not None and self._window is not None:
-            self._note(self.tally, 0, now)
+        if self.tally is not None:
+            self._move_counted(self.tally, now)
 
-    def _on_counted(self, event: Event, now: float, tally: Tally) -> Decision:
+    def reconfigure(self, settings: BreakerSettings, now: float) -> None:
+        """Go by other settings from now on, and keep what was counted as far as it fits."""
+        before, self._settings = self._settings, settings
+        if self.tally is not None:
+            self.turn_over(now)
+            self._failures = self._adapted(self._failures, before, settings.failure_rate, now)
+            self._slow = self._adapted(self._slow, before, settings.slow_rate, now)
+            self._set_turn()
+        elif self.state is State.OPEN:
+            self.until = min(self.until, now + settings.timeout)
+
+    def retire(self) -> Breaker:
+        """A machine that goes on from here; this one admits nobody any more."""
+        heir = copy(self)
+        self.tally, self.until = None, -math.inf
+        return heir
+
+    def restore(self, state: State, now: float, *, opened_at: float, until: float) -> None:
+        """Go on where another machine has stopped; times as this one's clock tells them."""
+        if state in (State.OPEN, State.HALF_OPEN, State.FORCED_OPEN):
+            forced = state is State.FORCED_OPEN
+            self._open(State.FORCED_OPEN if forced else State.OPEN, now, until)
+            self.opened_at = min(opened_at, now)
+        else:
+            self._close(state, now)
+
+    def _on_counted(self, event: Event, now: float, tally: Tally, pace: Pace) -> Decision:
         if tally is not self.tally:
             return Decision.LATE
-        if event is Event.SUCCEEDED:
+        if self.state is not State.CLOSED or event is Event.RELEASED:
+            return Decision.NOTED
+        if event is Event.SUCCEEDED and pace is Pace.FAST:
             if now >= self.turn:
                 self.turn_over(now)
             tally.successes += 1
-        elif event is Event.FAILED and self.state is State.CLOSED:
-            answered_since = tally.successes != self._counted
-            self._streak = 1 if answered_since else self._streak + 1
-            self._note(tally, 1, now)
-            if self._too_many():
-                self._open(State.OPEN, now, now + self._settings.timeout)
-                return Decision.OPENED
+            return Decision.NOTED
+        self._move_counted(tally, now)
+        if event is Event.FAILED:
+            self._streak += 1
+        elif event is Event.SUCCEEDED:
+            self._streak = 0
+        if self._failures is not None and event is not Event.OVERDUE:
+            failed = event is Event.FAILED
+            self._failures.note(not failed, failed, now)
+        if self._slow is not None and pace is not Pace.TOLD:
+            slow = event is Event.OVERDUE or pace is Pace.SLOW
+            self._slow.note(not slow, slow, now)
+        self._set_turn()
+        if self._too_many():
+            self._open(State.OPEN, now, now + self._settings.timeout)
+            return Decision.OPENED
         return Decision.NOTED
 
-    def _on_probe(self, event: Event, now: float, probe: Probe, chance: float) -> Decision:
+    def _on_probe(
+        self, event: Event, now: float, probe: Probe, pace: Pace, chance: float
+    ) -> Decision:
         if probe.spent or probe.era != self._era:
             return Decision.LATE
         probe.spent = True
         if event is Event.RELEASED:
             self._granted -= 1
-        elif event is Event.FAILED:
+        elif event is not Event.SUCCEEDED or pace is not Pace.FAST:  # slowness is no recovery
             self._reopenings += 1
             opened_at = self.opened_at
             self._open(State.OPEN, now, now + self._grown_timeout(chance))
@@ -223,20 +296,29 @@ class Breaker:
                 return Decision.CLOSED
         return Decision.NOTED
 
-    def _note(self, tally: Tally, failures: int, now: float) -> None:
+    def _move_counted(self, tally: Tally, now: float) -> None:
+        """What was counted on the tally goes into the windows, and ends a row of failures."""
         total = tally.successes  # read once: other threads count on meanwhile
-        if self._window is not None:
-            self._window.note(total - self._counted, failures, now)
-            self.turn = self._window.turn
-        self._counted = total
+        fast, self._counted = total - self._counted, total
+        if fast:
+            self._streak = 0
+        for window in (self._failures, self._slow):
+            if window is not None:
+                window.note(fast, 0, now)
+        self._set_turn()
 
     def _too_many(self) -> bool:
-        settings, window = self._settings, self._window
+        settings = self._settings
         if settings.failure_threshold is not None and self._streak >= settings.failure_threshold:
             return True
-        if window is None or settings.failure_rate is None or window.calls < settings.minimum_calls:
+        return self._exceeds(self._failures, settings.failure_rate) or self._exceeds(
+            self._slow, settings.slow_rate
+        )
+
+    def _exceeds(self, window: CountWindow | TimeWindow | None, rate: float | None) -> bool:
+        if window is None or rate is None or window.calls < self._settings.minimum_calls:
             return False
-        return window.failures >= settings.failure_rate * window.calls
+        return window.bad >= rate * window.calls
 
     def _grown_timeout(self, chance: float) -> float:
         settings = self._settings
@@ -251,21 +333,42 @@ class Breaker:
         self.until = until
         self.opened_at = now
         self.tally = None
-        self._window = None
+        self._failures = self._slow = None
 
     def _close(self, state: State, now: float) -> None:
         self._era += 1
         self.state = state
         self.until = self.opened_at = -math.inf
         self._granted = self._answered = self._reopenings = self._streak = self._counted = 0
-        self._window = self._new_window(now)
-        self.turn = math.inf if self._window is None else self._window.turn
+        self._failures = self._new_window(self._settings.failure_rate, now)
+        self._slow = self._new_window(self._settings.slow_rate, now)
+        self._set_turn()
         self.tally = Tally()
 
-    def _new_window(self, now: float) -> CountWindow | TimeWindow | None:
+    def _set_turn(self) -> None:
+        window = self._failures or self._slow
+        self.turn = math.inf if window is None else window.turn
+
+    def _new_window(self, rate: float | None, now: float) -> CountWindow | TimeWindow | None:
         settings = self._settings
-        if settings.failure_rate is None:
+        if rate is None:
             return None
         if settings.window_seconds is not None:
             return TimeWindow(settings.window_seconds, now)
-        return CountWindow(settings.window_calls or 100)
+        return CountWindow(settings.window_calls or _CALLS)
+
+    def _adapted(
+        self,
+        window: CountWindow | TimeWindow | None,
+        before: BreakerSettings,
+        rate: float | None,
+        now: float,
+    ) -> CountWindow | TimeWindow | None:
+        """``window`` as the settings have it now; what it cannot hold is forgotten."""
+        settings = self._settings
+        if rate is None:
+            return None
+        if isinstance(window, CountWindow) and settings.window_seconds is None:
+            return window.resized(settings.window_calls or _CALLS)
+        same = before.window_seconds == settings.window_seconds is not None
+        return window if same and window is not None else self._new_window(rate, now)

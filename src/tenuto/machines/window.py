@@ -1,7 +1,8 @@
-"""The share of recent calls that failed, over a number of calls or a length of time.
+"""The share of recent calls that were bad, over a number of calls or a length of time.
 
-Successes are reported in lumps, by whoever counted them, so that a success itself costs no more
-than a counter: nothing can trip on a success, so nothing has to be worked out before a failure.
+What is bad, a failure or slowness, is for whoever keeps the window. Good calls are reported in
+lumps, by whoever counted them, so that one costs no more than a counter: nothing trips on a good
+call, so nothing has to be worked out before a bad one.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ _BUCKETS = 10  # of a time window: its edge is as sharp as a tenth of its length
 
 
 class CountWindow:
-    """The last ``size`` calls, one bit each; a set bit is a failure."""
+    """The last ``size`` calls, one bit each; a set bit is a bad call."""
 
     __slots__ = ("_bits", "_mask", "_size", "calls")
 
     turn = math.inf
-    """When the window has to hear of successes at the latest. Never: their order is enough."""
+    """When the window has to hear of good calls at the latest. Never: their order is enough."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -29,49 +30,56 @@ class CountWindow:
         """How many calls are in the window."""
 
     @property
-    def failures(self) -> int:
-        """How many of them failed."""
+    def bad(self) -> int:
+        """How many of them were bad."""
         return self._bits.bit_count()
 
-    def note(self, successes: int, failures: int, now: float) -> None:  # noqa: ARG002  # one signature for both windows
-        """First ``successes`` calls went well, then ``failures`` failed."""
-        shift = min(successes + failures, self._size)
-        failed = (1 << min(failures, self._size)) - 1
-        self._bits = ((self._bits << shift) | failed) & self._mask
+    def resized(self, size: int) -> CountWindow:
+        """A window of another size with what of this one it can hold."""
+        window = CountWindow(size)
+        window._bits = self._bits & window._mask
+        window.calls = min(self.calls, size)
+        return window
+
+    def note(self, good: int, bad: int, now: float) -> None:  # noqa: ARG002  # one signature for both windows
+        """First came ``good`` calls, then ``bad`` ones."""
+        shift = min(good + bad, self._size)
+        worse = (1 << min(bad, self._size)) - 1
+        self._bits = ((self._bits << shift) | worse) & self._mask
         self.calls = min(self.calls + shift, self._size)
 
 
 class TimeWindow:
     """The calls of the last ``seconds``, in ten buckets, the newest of which is filling."""
 
-    __slots__ = ("_failures", "_slot", "_span", "_successes", "turn")
+    __slots__ = ("_bad", "_good", "_slot", "_span", "turn")
 
     def __init__(self, seconds: float, now: float) -> None:
         self._span = seconds / _BUCKETS
         self._slot = math.floor(now / self._span)
-        self._successes = [0] * _BUCKETS
-        self._failures = [0] * _BUCKETS
+        self._good = [0] * _BUCKETS
+        self._bad = [0] * _BUCKETS
         self.turn = (self._slot + 1) * self._span
-        """When the newest bucket is full: successes from then on belong to the next one."""
+        """When the newest bucket is full: good calls from then on belong to the next one."""
 
     @property
     def calls(self) -> int:
         """How many calls are in the window."""
-        return sum(self._successes) + sum(self._failures)
+        return sum(self._good) + sum(self._bad)
 
     @property
-    def failures(self) -> int:
-        """How many of them failed."""
-        return sum(self._failures)
+    def bad(self) -> int:
+        """How many of them were bad."""
+        return sum(self._bad)
 
-    def note(self, successes: int, failures: int, now: float) -> None:
-        """``successes`` calls went well before ``turn``; then, at ``now``, ``failures`` failed."""
-        self._successes[self._slot % _BUCKETS] += successes
+    def note(self, good: int, bad: int, now: float) -> None:
+        """``good`` calls ended before ``turn``; then, at ``now``, ``bad`` ones."""
+        self._good[self._slot % _BUCKETS] += good
         self._move_to(math.floor(now / self._span))
-        self._failures[self._slot % _BUCKETS] += failures
+        self._bad[self._slot % _BUCKETS] += bad
 
     def _move_to(self, slot: int) -> None:
         for emptied in range(max(self._slot + 1, slot - _BUCKETS + 1), slot + 1):
-            self._successes[emptied % _BUCKETS] = self._failures[emptied % _BUCKETS] = 0
+            self._good[emptied % _BUCKETS] = self._bad[emptied % _BUCKETS] = 0
         self._slot = max(slot, self._slot)
         self.turn = (self._slot + 1) * self._span

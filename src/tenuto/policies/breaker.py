@@ -1,10 +1,10 @@
-"""``CircuitBreaker``: stop calling what keeps failing, and find out when it is back."""
+"""``CircuitBreaker``: stop calling what keeps failing or is slow, and find out when it is back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextvars import ContextVar
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
@@ -14,7 +14,10 @@ from tenuto.errors import ConfigurationError
 from tenuto.machines import BreakerSettings, Event, Permit, State
 
 from .engine.circuit import Circuit
+from .engine.contracts import Call
+from .engine.family import CircuitFamily
 from .engine.guard import protect
+from .engine.memory import CircuitMemory
 from .engine.outcome import Outcome
 from .events import EventKind, Listener
 from .rules import Exceptions, Matcher, check_number, matcher
@@ -24,19 +27,22 @@ __all__ = ["CircuitBreaker"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_BLOCK = "circuit breaker"
+
 # The permits of the ``with`` blocks this thread or task is in, innermost last.
-_entered: ContextVar[tuple[tuple[Circuit, Permit], ...]] = ContextVar(
+_entered: ContextVar[tuple[tuple[Circuit, Permit | None, int | None], ...]] = ContextVar(
     "tenuto_circuits_entered", default=()
 )
 
 
 @dataclass(frozen=True)
 class CircuitBreaker:
-    """A circuit, opened by ``failure_threshold`` failures in a row or by a failure rate.
+    """A circuit, opened by failures in a row, by their share of a window, or by that of slow calls.
 
     Use it as a decorator, of any kind of function, or as ``with breaker:``. Everything guarded by
-    one object shares one circuit. While it is open, calls are refused with ``CircuitOpenError``,
-    or answered by ``fallback``; the guarded function is not called.
+    one object shares one circuit, or with ``key`` one for each key. While it is open, calls are
+    refused with ``CircuitOpenError``, or answered by ``fallback``; the guarded function is not
+    called.
 
     Failures are, by default, what ``classify`` calls infrastructure or resource, and errors
     nobody knows. Other errors are answers: the dependency is alive. Cancellations and the
@@ -63,19 +69,42 @@ class CircuitBreaker:
     ten times ``timeout``."""
     failure_rate: float | None = None
     """The share of failed calls, from 0 to 1, that opens the circuit."""
+    slow_after: float | Callable[[Call], float] | None = None
+    """Seconds after which a call is slow; or a function of the ``Call``, with its ``args`` and
+    ``kwargs``, so that an hour of audio may take longer than a second of it. A call that has not
+    ended by then counts at once, and a probe that is slow has failed."""
+    slow_rate: float = 0.5
+    """The share of slow calls, from 0 to 1, that opens the circuit, where ``slow_after`` is
+    given."""
     window: int | timedelta = 100
-    """What the rate is measured over: a number of calls, or a length of time."""
+    """What the rates are measured over: a number of calls, or a length of time."""
     minimum_calls: int = 10
-    """Calls the window must hold before the rate counts."""
+    """Calls the window must hold before a rate counts."""
+    shadow: bool = False
+    """Measure, tell what it would have done, and refuse nothing."""
+    key: Callable[[Call], Hashable] | None = None
+    """What tells calls apart, such as ``lambda call: call.args[0].host``: each key has a circuit
+    of its own."""
+    max_keys: int = 1000
+    """Circuits at most. The one not used for longest goes first, closed ones before others."""
     clock: Clock = field(default=SYSTEM_CLOCK, repr=False)
     on_event: Listener | None = field(default=None, repr=False)
 
     settings: BreakerSettings = field(init=False, repr=False, compare=False)
     matches: Matcher | None = field(init=False, repr=False, compare=False)
+    circuits: CircuitFamily | None = field(init=False, repr=False, compare=False)
+    """The circuits by key, where there are keys."""
     circuit: Circuit = field(init=False, repr=False, compare=False)
+    """The only circuit; with keys, that of the calls whose key cannot be told."""
 
     def __post_init__(self) -> None:
         self._check()
+        self._derive()
+        family = None if self.key is None else CircuitFamily(self, self.key, self.max_keys)
+        object.__setattr__(self, "circuits", family)
+        object.__setattr__(self, "circuit", Circuit(self) if family is None else family.common)
+
+    def _derive(self) -> None:
         window = self.window
         settings = BreakerSettings(
             failure_threshold=self.failure_threshold,
@@ -83,13 +112,13 @@ class CircuitBreaker:
             max_timeout=10 * self.timeout if self.max_timeout is None else self.max_timeout,
             permits=self.half_open_permits,
             failure_rate=self.failure_rate,
+            slow_rate=None if self.slow_after is None else self.slow_rate,
             window_calls=window if isinstance(window, int) else None,
             window_seconds=None if isinstance(window, int) else window.total_seconds(),
             minimum_calls=self.minimum_calls,
         )
         object.__setattr__(self, "settings", settings)
         object.__setattr__(self, "matches", matcher("exceptions", self.exceptions))
-        object.__setattr__(self, "circuit", Circuit(self))
 
     def __str__(self) -> str:
         limits = []
@@ -98,19 +127,22 @@ class CircuitBreaker:
         if self.failure_rate is not None:
             span = f"{self.window} calls" if isinstance(self.window, int) else f"{self.window}"
             limits.append(f"{self.failure_rate:.0%} of {span}")
+        if self.slow_after is not None:
+            after = "" if callable(self.slow_after) else f" than {self.slow_after:g} s"
+            limits.append(f"{self.slow_rate:.0%} slower{after}")
+        shadow = ", in shadow" if self.shadow else ""
+        keys = ", one for each key" if self.key is not None else ""
         what = f"{self.name}: " if self.name else ""
-        return f"CircuitBreaker({what}{' or '.join(limits)}, open for {self.timeout:g} s)"
+        rest = f"open for {self.timeout:g} s{keys}{shadow}"
+        return f"CircuitBreaker({what}{' or '.join(limits)}, {rest})"
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        return protect(function, circuit=self.circuit)
+        return protect(function, circuit=self.circuits or self.circuit)
 
     def __enter__(self) -> None:
-        permit, starts_probing = self.circuit.admit()
-        if permit is None:
-            raise self.circuit.refusal("circuit breaker")
-        _entered.set((*_entered.get(), (self.circuit, permit)))
-        if starts_probing:
-            self.circuit.announce(EventKind.PROBING, "circuit breaker")
+        if self.circuits is not None:
+            raise ConfigurationError("key", "a block has none: use `with breaker.at(key):`")
+        self.at().__enter__()
 
     def __exit__(
         self,
@@ -118,34 +150,65 @@ class CircuitBreaker:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        entered = _entered.get()
-        # Blocks in interleaved generators do not end innermost first.
-        mine = [i for i, (circuit, _) in enumerate(entered) if circuit is self.circuit]
-        if not mine:
-            return  # an async generator closed by another task: its permit is out of sight
-        _entered.set(entered[: mine[-1]] + entered[mine[-1] + 1 :])
-        self.circuit.settle(entered[mine[-1]][1], Outcome(error=error), "circuit breaker")
+        self.at().__exit__(kind, error, traceback)
+
+    def at(self, *key: Hashable) -> Block:
+        """The circuit of ``key``, to be looked at, forced, or entered by ``with``.
+
+        Without a key, the only one; or that of the calls whose key cannot be told.
+        """
+        return Block(self.circuits.at(*key) if self.circuits is not None and key else self.circuit)
 
     @property
     def state(self) -> State:
-        """The state the next call would meet."""
+        """The state the next call would meet. With keys: see ``at``."""
         return self.circuit.state
 
     def force_open(self) -> None:
-        """Refuse every call until ``force_closed`` or ``reset``."""
-        self.circuit.command(Event.FORCE_OPEN)
+        """Refuse every call until ``force_closed`` or ``reset``; with keys, of those there are."""
+        self._command(Event.FORCE_OPEN)
 
     def force_closed(self) -> None:
         """Let every call through, and count nothing, until ``force_open`` or ``reset``."""
-        self.circuit.command(Event.FORCE_CLOSED)
+        self._command(Event.FORCE_CLOSED)
 
     def reset(self) -> None:
         """Close the circuit and forget what was counted."""
-        self.circuit.command(Event.RESET)
+        self._command(Event.RESET)
+
+    def remember(self) -> CircuitMemory:
+        """Where the circuit stands, for ``restore`` in another process."""
+        return self.circuit.remember()
+
+    def restore(self, memory: CircuitMemory) -> None:
+        """Go on where a circuit in another process has stopped."""
+        self.circuit.restore(memory)
+
+    def reconfigure(self, **settings: Any) -> None:
+        """Go by other settings from the next call on; open circuits stay open.
+
+        Raises ConfigurationError where they make no sense, or where it is one of ``key``,
+        ``max_keys`` and ``clock``, which calls under way rely on; nothing has changed then.
+        """
+        if fixed := sorted({"key", "max_keys", "clock"} & settings.keys()):
+            raise ConfigurationError(fixed[0], "it cannot change while the breaker is in force")
+        changed = replace(self, **settings)
+        for name in settings:
+            object.__setattr__(self, name, getattr(changed, name))
+        self._derive()
+        for circuit in self._all():
+            circuit.reconfigure()
+
+    def _command(self, event: Event) -> None:
+        for circuit in self._all():
+            circuit.command(event)
+
+    def _all(self) -> list[Circuit]:
+        return [self.circuit] if self.circuits is None else self.circuits.circuits()
 
     def _check(self) -> None:
-        if self.failure_threshold is None and self.failure_rate is None:
-            raise ConfigurationError("failure_threshold", "give it, or failure_rate, or both")
+        if self.failure_threshold is self.failure_rate is self.slow_after is None:
+            raise ConfigurationError("failure_threshold", "give it, failure_rate or slow_after")
         if self.failure_threshold is not None:
             check_number("failure_threshold", self.failure_threshold, least=1, whole=True)
         check_number("timeout", self.timeout, least=0.0)
@@ -155,8 +218,14 @@ class CircuitBreaker:
             check_number("max_timeout", self.max_timeout, least=self.timeout)
         if self.fallback is not None and not callable(self.fallback):
             raise ConfigurationError("fallback", "give a function of the same arguments")
+        for setting in ("slow_after", "key"):
+            if not _makes_sense(setting, getattr(self, setting)):
+                raise ConfigurationError(setting, "give a function of the Call")
+        check_number("slow_rate", self.slow_rate, least=0.0, most=1.0)
+        check_number("max_keys", self.max_keys, least=1, whole=True)
         if self.failure_rate is not None:
             check_number("failure_rate", self.failure_rate, least=0.0, most=1.0)
+        if self.failure_rate is not None or self.slow_after is not None:
             self._check_window()
 
     def _check_window(self) -> None:
@@ -169,3 +238,66 @@ class CircuitBreaker:
             raise ConfigurationError(
                 "minimum_calls", f"a window of {self.window} calls never holds that many"
             )
+
+
+def _makes_sense(setting: str, value: object) -> bool:
+    if setting == "slow_after" and isinstance(value, (int, float)):
+        check_number(setting, value, least=0.0)
+        return True
+    return value is None or callable(value)
+
+
+class Block:
+    """One circuit of a breaker."""
+
+    __slots__ = ("_circuit",)
+
+    def __init__(self, circuit: Circuit) -> None:
+        self._circuit = circuit
+
+    @property
+    def state(self) -> State:
+        """The state the next call would meet."""
+        return self._circuit.state
+
+    def force_open(self) -> None:
+        """Refuse every call until ``force_closed`` or ``reset``."""
+        self._circuit.command(Event.FORCE_OPEN)
+
+    def force_closed(self) -> None:
+        """Let every call through, and count nothing, until ``force_open`` or ``reset``."""
+        self._circuit.command(Event.FORCE_CLOSED)
+
+    def reset(self) -> None:
+        """Close the circuit and forget what was counted."""
+        self._circuit.command(Event.RESET)
+
+    def __enter__(self) -> None:
+        circuit = self._circuit
+        permit, starts_probing = circuit.admit()
+        flight = None
+        if permit is None:
+            refusal = circuit.refusal(_BLOCK)
+            if not circuit.terms.shadow:
+                raise refusal
+        elif circuit.flights is not None:
+            flight = circuit.flights.begin(circuit.monotonic(), permit, Call((), {}))
+        _entered.set((*_entered.get(), (circuit, permit, flight)))
+        if starts_probing:
+            circuit.announce(EventKind.PROBING, _BLOCK)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        entered = _entered.get()
+        # Blocks in interleaved generators do not end innermost first.
+        mine = [i for i, (circuit, *_) in enumerate(entered) if circuit is self._circuit]
+        if not mine:
+            return  # an async generator closed by another task: its permit is out of sight
+        _entered.set(entered[: mine[-1]] + entered[mine[-1] + 1 :])
+        circuit, permit, flight = entered[mine[-1]]
+        if permit is not None:
+            circuit.settle(permit, Outcome(error=error), _BLOCK, flight)

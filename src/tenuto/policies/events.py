@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from tenuto.errors import FaultClass, RefusalReason
 from tenuto.machines import State
@@ -42,6 +42,8 @@ class EventKind(StrEnum):
     REFUSED = "refused"
     """A policy let a call not through, for ``reason``. ``wait`` tells when to come back, if
     known."""
+    DELAYED = "delayed"
+    """A call is early, and waits ``wait`` seconds for its turn."""
     SUPPRESSED = "suppressed"
     """A retry was worth making, but its budget is used up."""
     TIMED_OUT = "timed_out"
@@ -62,6 +64,7 @@ class StopReason(StrEnum):
     ATTEMPTS = "attempts exhausted"
     CONDITION = "stop condition met"
     DEADLINE = "the next wait would pass the deadline"
+    HINT_TOO_LONG = "the server asks for a longer wait than is allowed"
     NOT_RETRYABLE = "not a fault that repeating can cure"
     GIVEN_UP_INSIDE = "an inner retry gave up on it before"
     REFUSED = "refused by another policy"
@@ -99,10 +102,14 @@ class PolicyEvent:
     reason: StopReason | RefusalReason | None = None
     history: tuple[Attempt, ...] = ()
     state: State | None = None
+    before: State | None = None
+    """The state that a circuit left."""
     limit: float | None = None
     """In seconds or calls, as ``kind`` says."""
     shadow: bool = False
     """Whether the policy only measures, so that nothing came of this."""
+    memory: Mapping[str, Any] | None = None
+    """What a circuit has to know to go on in another process."""
 
 
 Listener: TypeAlias = Callable[[PolicyEvent], object]

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any, ParamSpec, TypeAlias, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from tenuto.errors import ConfigurationError
 
 from .breaker import CircuitBreaker
 from .engine.guard import protect
 from .fallback import Fallback
+from .members import Policy
+from .order import check_order
 from .retry import Retry
+from .table import table
 
-__all__ = ["Policy", "Stack", "stack"]
+__all__ = ["Policy", "Stack", "compose", "stack"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-Policy: TypeAlias = Fallback | Retry | CircuitBreaker
 
 # One guard takes a fallback around a retry around a breaker; another order needs several guards.
 _FUSED: tuple[tuple[type, str], ...] = (
@@ -37,59 +36,62 @@ class Stack:
     policies: tuple[Policy, ...]
 
     def __str__(self) -> str:
-        return " > ".join(map(str, self.policies))
+        return " > ".join(map(str, self.policies)) or "no policies"
+
+    def __iter__(self) -> Iterator[Policy]:
+        return iter(self.policies)
+
+    def table(self, width: int = 80) -> str:
+        """Kind, name, settings and events of each policy, in lines of ``width`` columns."""
+        return table(self.policies, width)
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         guard: dict[str, Any] = {}
         room = len(_FUSED)
         for policy in reversed(self.policies):
             place, slot = _place(policy)
-            if place >= room:
+            if guard and place >= room:
                 function = protect(function, **guard)
                 guard = {}
-            guard[slot] = policy.circuit if isinstance(policy, CircuitBreaker) else policy
+            if slot is None:
+                function, room = policy(function), len(_FUSED)
+                continue
+            if isinstance(policy, CircuitBreaker):
+                guard[slot] = policy.circuits or policy.circuit
+            else:
+                guard[slot] = policy
             room = place
-        return protect(function, **guard)
+        return protect(function, **guard) if guard else function
 
 
-def stack(*policies: Policy) -> Stack:
+def stack(*policies: Policy | Stack) -> Stack:
     """Compose ``policies``, outermost first: each guards everything to its right.
 
-    The order nearly everybody wants is ``stack(fallback, retry, breaker)``: the breaker sees every
-    attempt, the retry does not wait for a circuit that is open, the fallback has the last word.
+    The order nearly everybody wants is ``stack(fallback, retry, breaker, timeout)``: the timeout
+    is for each attempt, the breaker sees them all, the retry does not wait for a circuit that is
+    open, the fallback has the last word. A stack among them is as if its policies were given.
 
     Raises ConfigurationError for an order that cannot work; warns of one that seldom does.
     """
-    if not policies:
+    return compose(policies, stacklevel=2)
+
+
+def compose(policies: Iterable[Policy | Stack], stacklevel: int) -> Stack:
+    """``stack`` for who is called by somebody else: warnings are of the line ``stacklevel`` up."""
+    flat = [
+        policy
+        for each in policies
+        for policy in (each.policies if isinstance(each, Stack) else (each,))
+    ]
+    if not flat:
         raise ConfigurationError("stack", "give at least one policy")
-    for policy in policies:
-        _place(policy)
-    if sum(isinstance(policy, Retry) for policy in policies) > 1:
-        raise ConfigurationError(
-            "stack", "it holds two retries, whose attempts would multiply: keep one"
-        )
-    for outer, inner in pairwise(policies):
-        _check(outer, inner)
-    return Stack(policies)
+    check_order(flat, stacklevel + 1)
+    return Stack(tuple(flat))
 
 
-def _place(policy: Policy) -> tuple[int, str]:
+def _place(policy: Policy) -> tuple[int, str | None]:
+    """Where in a guard ``policy`` goes; nowhere, if it wraps by itself."""
     for place, (kind, slot) in enumerate(_FUSED):
         if isinstance(policy, kind):
             return place, slot
-    raise ConfigurationError("stack", f"{policy!r} is not a policy")
-
-
-def _check(outer: Policy, inner: Policy) -> None:
-    if isinstance(inner, Fallback) and inner.exceptions is None:
-        raise ConfigurationError(
-            "stack",
-            f"{inner} hides every failure from {outer} around it: put it first, or say by "
-            "exceptions= which errors are its own",
-        )
-    if isinstance(outer, CircuitBreaker) and isinstance(inner, Retry):
-        warnings.warn(
-            f"{outer} around {inner} sees one failure for many calls, and holds its permit "
-            "through the waits: put the retry first",
-            stacklevel=3,
-        )
+    return len(_FUSED), None

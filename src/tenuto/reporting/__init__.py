@@ -1,6 +1,7 @@
 """ErrorReporter, and the readers of the journal that tell others."""
 
 from .policy_notes import PolicyNotes
+from .remembering import remembered
 from .reporter import ErrorReporter
 
-__all__ = ["ErrorReporter", "PolicyNotes"]
+__all__ = ["ErrorReporter", "PolicyNotes", "remembered"]

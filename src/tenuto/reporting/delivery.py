@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 from tenuto.errors import ExternalServiceError, FaultClass, RefusedError, classify
 from tenuto.journal import Journal, Reader, Record
 from tenuto.policies import CircuitBreaker
 
-__all__ = ["Delivery", "Subscriber", "delivery"]
+__all__ = ["Delivery", "Gatherer", "NotYet", "Subscriber", "delivery"]
 
 _BATCH = 100  # records
 _TRIES = 3
@@ -36,6 +37,33 @@ class Subscriber(Protocol):
         ...
 
 
+@runtime_checkable
+class Gatherer(Protocol):
+    """A subscriber to the whole machine's journal that is told of many records at once."""
+
+    at_once: int
+    """How many records, at most."""
+
+    @property
+    def reader(self) -> Reader: ...
+
+    def receive_all(self, records: Sequence[Record]) -> int:
+        """Take some of ``records``, which are never none, from the first on; how many.
+
+        It is told of the others again. Errors are dealt with as those of ``Subscriber.receive``:
+        it is the first record that is skipped. Raises NotYet where it takes none for now.
+        """
+        ...
+
+
+class NotYet(Exception):  # noqa: N818 - nothing is wrong
+    """Raised by a subscriber that wants to be told of the same again, after ``seconds``."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"in {seconds:.1f} s")
+        self.seconds = seconds
+
+
 class Delivery(Protocol):
     """How a subscriber is told."""
 
@@ -48,11 +76,13 @@ class Delivery(Protocol):
         ...
 
 
-def delivery(journal: Journal, subscriber: Subscriber) -> Delivery:
+def delivery(journal: Journal, subscriber: Subscriber | Gatherer) -> Delivery:
     """The way that suits the subscriber's reader."""
+    if isinstance(subscriber, Gatherer):
+        return _Elsewhere(journal, subscriber)
     if subscriber.reader.own:
         return _Here(journal, subscriber)
-    return _Elsewhere(journal, subscriber)
+    return _Elsewhere(journal, _OneByOne(subscriber))
 
 
 class _Here:
@@ -91,6 +121,23 @@ class _Here:
         return True
 
 
+class _OneByOne:
+    """A subscriber that is told of one record at a time."""
+
+    at_once = 1
+
+    def __init__(self, subscriber: Subscriber) -> None:
+        self._subscriber = subscriber
+
+    @property
+    def reader(self) -> Reader:
+        return self._subscriber.reader
+
+    def receive_all(self, records: Sequence[Record]) -> int:
+        self._subscriber.receive(records[0])
+        return 1
+
+
 class _Elsewhere:
     """Tells a destination of what all processes of the machine have put into the journal.
 
@@ -100,7 +147,7 @@ class _Elsewhere:
 
     own = False
 
-    def __init__(self, journal: Journal, subscriber: Subscriber) -> None:
+    def __init__(self, journal: Journal, subscriber: Gatherer) -> None:
         self._journal = journal
         self._subscriber = subscriber
         self._clock = journal.clock
@@ -120,34 +167,48 @@ class _Elsewhere:
             return not leased or self._deliver()
 
     def _deliver(self) -> bool:
-        reader, started = self._subscriber.reader, self._clock.monotonic()
-        while True:
-            batch = self._journal.read(reader, _BATCH)
-            for record in batch.records:
-                if not self._tell(record):
+        reader, at_once = self._subscriber.reader, self._subscriber.at_once
+        started = self._clock.monotonic()
+        while self._clock.monotonic() >= self._not_before:
+            batch = self._journal.read(reader, max(at_once, _BATCH))
+            left = batch.records
+            while left:
+                part = left[:at_once]
+                done = self._tell(part)
+                if not done:
                     return False
-                self._journal.advance(reader, record.position, [record])
+                self._journal.advance(reader, part[done - 1].position, part[:done])
                 if self._clock.monotonic() - started > _A_TURN:
                     return False
-            if len(batch.records) < _BATCH:
+                left = left[done:]
+            if len(batch.records) < max(at_once, _BATCH):
                 return not batch.growing
+        return False
 
-    def _tell(self, record: Record) -> bool:
+    def _tell(self, records: Sequence[Record]) -> int:
+        """How many of them are done with."""
         if self._clock.monotonic() < self._not_before:
-            return False
+            return 0
         try:
             with self._breaker:
-                self._subscriber.receive(record)
+                done = self._receive(records)
         except RefusedError:
-            return False
+            return 0
         except Exception as error:  # a broken destination is its own trouble, not the pipeline's
-            return self._failed(error)
+            return 1 if self._failed(error) else 0
         self._failures = 0
         self.trouble = None
-        return True
+        return done
+
+    def _receive(self, records: Sequence[Record]) -> int:
+        try:
+            return self._subscriber.receive_all(records)
+        except NotYet as pause:
+            self._not_before = self._clock.monotonic() + pause.seconds
+            return 0
 
     def _failed(self, error: Exception) -> bool:
-        """Whether the record is to be passed over."""
+        """Whether the first record is to be passed over."""
         self.trouble = _line(error)
         if isinstance(error, ExternalServiceError) and error.retry_after is not None:
             self._not_before = self._clock.monotonic() + error.retry_after

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from tenuto.journal import Journal, Moved
 
-from .delivery import Subscriber, delivery
+from .delivery import Gatherer, Subscriber, delivery
 
 __all__ = ["PUMP", "Pump"]
 
@@ -21,7 +21,9 @@ _AT_EXIT = 2.0  # seconds that a process waits for its last turn
 class Attachment:
     """A journal that is looked after for somebody, and whom to tell of it."""
 
-    def __init__(self, journal: Journal, subscribers: Sequence[Subscriber], *, owned: bool) -> None:
+    def __init__(
+        self, journal: Journal, subscribers: Sequence[Subscriber | Gatherer], *, owned: bool
+    ) -> None:
         self._journal = journal
         self._deliveries = [delivery(journal, each) for each in subscribers]
         self._owned = owned
@@ -61,7 +63,7 @@ class Pump:
         self._thread: threading.Thread | None = None
 
     def attach(
-        self, journal: Journal, subscribers: Sequence[Subscriber], *, owned: bool
+        self, journal: Journal, subscribers: Sequence[Subscriber | Gatherer], *, owned: bool
     ) -> Attachment:
         """Look after ``journal``; an ``owned`` one is closed when it is detached."""
         attachment = Attachment(journal, subscribers, owned=owned)

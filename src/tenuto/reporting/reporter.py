@@ -20,7 +20,7 @@ from tenuto.capture import (
 from tenuto.clock import SYSTEM_CLOCK, Clock
 from tenuto.journal import Journal
 
-from .delivery import Subscriber
+from .delivery import Gatherer, Subscriber
 from .log import LogLines
 from .pump import PUMP, Attachment
 
@@ -44,13 +44,16 @@ class ErrorReporter:
         journal: Journal | None = None,
         clock: Clock = SYSTEM_CLOCK,
         log: bool = True,
-        readers: Sequence[Subscriber] = (),
+        readers: Sequence[Subscriber | Gatherer] = (),
     ) -> None:
         self.service_name = service_name
         self._clock = clock
         self._journal = journal
         self._owns_journal = journal is None
-        self._subscribers: Sequence[Subscriber] = [*([LogLines()] if log else []), *readers]
+        self._subscribers: Sequence[Subscriber | Gatherer] = [
+            *([LogLines()] if log else []),
+            *readers,
+        ]
         self._attachment: Attachment | None = None
         self._opening = threading.Lock()
         self._nesting = threading.local()
@@ -61,6 +64,11 @@ class ErrorReporter:
         if self._journal is None or self._attachment is None:
             return self._attach()
         return self._journal
+
+    @property
+    def given_journal(self) -> Journal | None:
+        """The journal it was given; None where it opens the user's own when there is an error."""
+        return None if self._owns_journal else self._journal
 
     def report(
         self, error: BaseException, context: Mapping[str, object] | None = None

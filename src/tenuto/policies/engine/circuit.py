@@ -2,57 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+import math
+from collections.abc import Callable, Generator, Mapping
 from threading import RLock
 from typing import Any
 
+from tenuto.capture.redact import scrub
 from tenuto.errors import CircuitOpenError, FaultClass, classify
-from tenuto.machines import Breaker, Decision, Event, Permit, Probe, State
+from tenuto.machines import Breaker, Decision, Event, Pace, Permit, Probe, State
 from tenuto.policies.events import EventKind, PolicyEvent, hook_failed
 from tenuto.policies.events import announce as tell
 
-from .contracts import CircuitTerms
+from .contracts import Call, CircuitTerms
+from .flights import Flights
 from .lineage import is_neutral, is_refusal
+from .memory import CircuitMemory, summary
 from .outcome import Outcome
+from .registry import register
 
 __all__ = ["Circuit"]
 
 _FAILURES = (FaultClass.INFRASTRUCTURE, FaultClass.RESOURCE)
-_LONGEST_SUMMARY = 200  # characters
 
 
 class Circuit:
-    """What all calls through one ``CircuitBreaker`` share.
+    """What all calls through one ``CircuitBreaker``, or through one of its keys, share.
 
     The lock is held for the machine's decisions, never for a call or a listener. It is
     re-entrant: the collector may close an abandoned call, which gives its permit back, at any
     allocation, and so in a thread that holds the lock.
     """
 
-    __slots__ = ("_lock", "last_fault", "machine", "monotonic", "terms")
+    __slots__ = (
+        "__weakref__",
+        "_fault",
+        "_key",
+        "_lock",
+        "flights",
+        "machine",
+        "monotonic",
+        "terms",
+    )
 
-    def __init__(self, terms: CircuitTerms) -> None:
+    def __init__(self, terms: CircuitTerms, key: str | None = None) -> None:
         self.terms = terms
+        self._key = key
         self._lock = RLock()
-        self.last_fault: str | None = None
-        """The last failure that was counted, in a line."""
+        self._fault: str | None = None
         self.monotonic = terms.clock.monotonic
         self.machine = Breaker(terms.settings, self.monotonic())
+        self.flights = None if terms.slow_after is None else Flights(terms.slow_after)
+        """The calls under way, where it matters how long they take."""
+        register(self, terms.name)
 
     @property
     def state(self) -> State:
+        self.look()
         return self.machine.state_at(self.monotonic())
 
+    @property
+    def last_fault(self) -> str | None:
+        """The last failure that was counted, in a line, without what is secret."""
+        return None if self._fault is None else scrub(self._fault)
+
+    def name(self, otherwise: str) -> str:
+        """What errors and events call it."""
+        name = self.terms.name or otherwise
+        return name if self._key is None else f"{name}[{self._key}]"
+
     def attempt(
-        self, function: Callable[..., Any], name: str
+        self,
+        function: Callable[..., Any],
+        name: str,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
     ) -> Generator[Callable[..., Any], Outcome, Outcome]:
         """One call through the circuit: yields what has to be called, is sent how it ended."""
-        permit, starts_probing = self.admit()
+        permit, starts_probing = self.admit(name)
         if permit is None:
+            if self.terms.shadow:
+                self.refusal(name)
+                return (yield function)
             refusal = self.refusal(name)
             if self.terms.fallback is None:
                 return Outcome(error=refusal)
             return (yield self.terms.fallback)
+        flight = None
+        if self.flights is not None:
+            flight = self.flights.begin(self.monotonic(), permit, Call(args, kwargs))
         outcome: Outcome | None = None
         try:
             if starts_probing:
@@ -60,65 +97,143 @@ class Circuit:
             outcome = yield function
         finally:
             # However this ends, the permit is given back: dropped halfway, it proves nothing.
-            self.settle(permit, outcome, name)
+            self.settle(permit, outcome, name, flight)
         return outcome
 
-    def admit(self) -> tuple[Permit | None, bool]:
+    def admit(self, name: str = "circuit breaker") -> tuple[Permit | None, bool]:
         """The permit for one call, if there is one, and whether it is the first to probe."""
+        self.look(name)
         machine, now = self.machine, self.monotonic()
         with self._lock:
             before = machine.state
             permit = machine.admit(now)
             return permit, isinstance(permit, Probe) and before is not State.HALF_OPEN
 
-    def settle(self, permit: Permit, outcome: Outcome | None, name: str) -> None:
+    def settle(
+        self, permit: Permit, outcome: Outcome | None, name: str, flight: int | None = None
+    ) -> None:
         """The call under ``permit`` is over. Without an outcome it proves nothing."""
         event = Event.RELEASED if outcome is None else self._meaning(outcome)
         error = None if outcome is None else outcome.error
         if event is Event.FAILED and error is not None:
-            self.last_fault = _summary(error)
-        now = self.monotonic()
-        chance = self.terms.clock.random() if event is Event.FAILED else 0.0
-        with self._lock:
-            decision = self.machine.on(event, now, permit, chance)
-            wait = self.machine.retry_after(now)
-        if decision is Decision.OPENED:
-            self.announce(EventKind.TRIPPED, name, error, wait)
-        elif decision is Decision.CLOSED:
-            self.announce(EventKind.CLOSED, name)
+            self._fault = summary(error)
+        now, pace = self.monotonic(), Pace.FAST
+        if flight is not None and self.flights is not None:
+            pace = self.flights.end(flight, now)
+        self._take_in(event, now, permit, name, pace=pace, error=error)
 
     def command(self, event: Event) -> None:
         """Force the circuit open or closed, or reset it."""
         with self._lock:
+            before = self.machine.state
             decision = self.machine.on(event, self.monotonic())
         opened = decision is Decision.OPENED
-        self.announce(EventKind.TRIPPED if opened else EventKind.CLOSED, "circuit breaker")
+        kind = EventKind.TRIPPED if opened else EventKind.CLOSED
+        self.announce(kind, "circuit breaker", before=before)
 
     def turn_over(self) -> None:
         """Let the time window begin its next bucket."""
         with self._lock:
             self.machine.turn_over(self.monotonic())
 
+    def look(self, name: str = "circuit breaker") -> None:
+        """Count the calls that have not ended and are slow already, if it is time to look again."""
+        flights = self.flights
+        if flights is None or (now := self.monotonic()) < flights.look_at:
+            return
+        for permit in flights.overdue(now):
+            self._fault = "a call has not ended and is slow already"
+            self._take_in(Event.OVERDUE, now, permit, name, pace=Pace.SLOW)
+
     def refusal(self, name: str) -> CircuitOpenError:
         """The error for a call that is not let through: a new one each time."""
-        name = self.terms.name or name
         now = self.monotonic()
         with self._lock:
             open_for = max(0.0, now - self.machine.opened_at)
             retry_after = self.machine.retry_after(now)
             state = self.machine.state
+        if math.isinf(open_for):
+            open_for = 0.0  # it has closed meanwhile
         back = "" if retry_after is None else f"; come back in {retry_after:.3g} s"
         probing = "; a probe is under way" if state is State.HALF_OPEN else ""
         fault = "" if self.last_fault is None else f"; last fault: {self.last_fault}"
+        shown = self.name(name)
         refusal = CircuitOpenError(
-            message=f"{name} was not called, its circuit is open{back}{probing}{fault}",
-            service=name,
+            message=f"{shown} was not called, its circuit is open{back}{probing}{fault}",
+            service=shown,
             retry_after=retry_after,
             open_for=open_for,
+            since=self.terms.clock.now() - open_for,
             last_fault=self.last_fault,
         )
         self.announce(EventKind.REFUSED, name, refusal, retry_after)
         return refusal
+
+    def reconfigure(self) -> None:
+        """Go by what the terms say now; what was counted stays, as far as it fits.
+
+        Paths that were made for other settings are sent the long way, which is always right: the
+        machine they look at is retired.
+        """
+        now = self.monotonic()
+        limit = self.terms.slow_after
+        with self._lock:
+            shape = self.machine.turn < math.inf, self.flights is not None
+            self.machine.reconfigure(self.terms.settings, now)
+            if limit is None or self.flights is None:
+                self.flights = None if limit is None else Flights(limit)
+            else:
+                self.flights.limit = limit
+            if shape != (self.machine.turn < math.inf, self.flights is not None):
+                self.machine = self.machine.retire()
+
+    def remember(self) -> CircuitMemory:
+        """What the circuit has to know to go on in another process."""
+        now, wall = self.monotonic(), self.terms.clock.now()
+        with self._lock:
+            machine = self.machine
+            return CircuitMemory(
+                machine.state,
+                since=wall + machine.opened_at - now if math.isfinite(machine.opened_at) else None,
+                until=wall + machine.until - now if math.isfinite(machine.until) else None,
+                last_fault=self.last_fault,
+            )
+
+    def restore(self, memory: CircuitMemory) -> None:
+        """Go on where another process has stopped.
+
+        The wall clock may have been set since: nothing waits longer than ``max_timeout``.
+        """
+        now, wall = self.monotonic(), self.terms.clock.now()
+        longest = self.terms.settings.max_timeout
+        left = 0.0 if memory.until is None else memory.until - wall
+        until = math.inf if memory.state is State.FORCED_OPEN else now + min(left, longest)
+        ago = 0.0 if memory.since is None else max(0.0, wall - memory.since)
+        self._fault = memory.last_fault
+        with self._lock:
+            self.machine.restore(memory.state, now, opened_at=now - ago, until=until)
+
+    def _take_in(
+        self,
+        event: Event,
+        now: float,
+        permit: Permit,
+        name: str,
+        *,
+        pace: Pace,
+        error: BaseException | None = None,
+    ) -> None:
+        chance = self.terms.clock.random() if isinstance(permit, Probe) else 0.0
+        with self._lock:
+            before = self.machine.state
+            decision = self.machine.on(event, now, permit, pace=pace, chance=chance)
+            wait = self.machine.retry_after(now)
+        if decision is Decision.OPENED:
+            if error is None:
+                self._fault = "calls are too slow"
+            self.announce(EventKind.TRIPPED, name, error, wait, before=before)
+        elif decision is Decision.CLOSED:
+            self.announce(EventKind.CLOSED, name, before=before)
 
     def _meaning(self, outcome: Outcome) -> Event:
         """What an outcome says about the dependency."""
@@ -142,6 +257,8 @@ class Circuit:
         name: str,
         error: BaseException | None = None,
         wait: float | None = None,
+        *,
+        before: State | None = None,
     ) -> None:
         listener = self.terms.on_event
         if listener is None:
@@ -150,18 +267,14 @@ class Circuit:
         event = PolicyEvent(
             kind,
             "breaker",
-            self.terms.name or name,
+            self.name(name),
             error=error,
             fault_class=fault,
             wait=wait,
-            state=self.state,
+            reason=error.reason if isinstance(error, CircuitOpenError) else None,
+            state=self.machine.state_at(self.monotonic()),
+            before=before,
+            shadow=self.terms.shadow,
+            memory=None if kind is EventKind.REFUSED else self.remember().to_dict(),
         )
         tell(listener, event)
-
-
-def _summary(error: BaseException) -> str:
-    try:
-        text = f"{type(error).__name__}: {error}"
-    except Exception:  # an error may fail to describe itself
-        text = type(error).__name__
-    return text[:_LONGEST_SUMMARY]

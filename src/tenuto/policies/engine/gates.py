@@ -18,6 +18,8 @@ from .drive import drive, drive_async, settle
 from .iterating import async_generator, generator
 from .naming import check_function, name_of
 from .outcome import Outcome
+from .promised import Promised
+from .registry import register
 from .steps import Step, Steps
 
 __all__ = ["Gate", "gated", "through"]
@@ -69,9 +71,10 @@ def through(
 def gated(function: Callable[P, R], gate: Gate, name: str | None = None) -> Callable[P, R]:
     """``function`` behind ``gate``: of the same kind, with the same name and signature."""
     check_function(function)
-    name = name or name_of(function)
-    wrapper = _wrapper(function, gate, name)
-    return cast("Callable[P, R]", functools.wraps(function)(wrapper))
+    own_name = name_of(function)
+    wrapper = functools.wraps(function)(_wrapper(function, gate, name or own_name))
+    register(wrapper, name, own_name)
+    return cast("Callable[P, R]", wrapper)
 
 
 def _wrapper(function: Callable[..., Any], gate: Gate, name: str) -> Callable[..., Any]:
@@ -101,7 +104,8 @@ def _gated_plain(function: Callable[..., Any], gate: Gate, name: str) -> Callabl
             settle_with(permit, error, name)
             raise
         if hasattr(type(result), "__await__"):
-            return _finish(result, gate, permit, name)
+            finishing = _finish(result, gate, permit, name)
+            return Promised(finishing, lambda: settle_with(permit, GeneratorExit(), name))
         settle_with(permit, None, name)
         return result
 

@@ -14,6 +14,7 @@ from tenuto.policies.deadline import deadline, time_left
 
 from .circuit import Circuit
 from .contracts import FallbackTerms, RetryTerms
+from .family import CircuitFamily, by_key
 from .happy import (
     careful,
     careful_async,
@@ -23,9 +24,12 @@ from .happy import (
     counted_in_time_async,
     plain,
     plain_async,
+    watched,
+    watched_async,
 )
 from .iterating import async_generator, generator
 from .naming import check_function, name_of
+from .registry import register
 from .series import Guarded, series
 from .slow import SlowPath
 from .steps import Steps
@@ -41,17 +45,31 @@ def protect(
     *,
     fallback: FallbackTerms | None = None,
     retry: RetryTerms | None = None,
-    circuit: Circuit | None = None,
+    circuit: Circuit | CircuitFamily | None = None,
 ) -> Callable[P, R]:
     """``function`` behind a fallback around a retry around a circuit; each may be missing.
 
     What comes back is of the same kind: plain, coroutine, generator or async generator function.
     """
     check_function(function)
-    guarded = Guarded(function, name_of(function), fallback, retry, circuit)
-    call = functools.wraps(function)(_wrapper(guarded))
+    family = circuit if isinstance(circuit, CircuitFamily) else None
+    guarded = Guarded(
+        function,
+        name_of(function),
+        fallback,
+        retry,
+        circuit.common if isinstance(circuit, CircuitFamily) else circuit,
+    )
+    wrapper = _wrapper(guarded) if family is None else by_key(guarded, family, _wrapper)
+    call = functools.wraps(function)(wrapper)
     if retry is not None and retry.deadline is not None:
         call = functools.wraps(function)(_limited(call, retry.deadline, retry.clock))
+    register(
+        call,
+        guarded.name,
+        None if retry is None else retry.name,
+        None if guarded.circuit is None else guarded.circuit.terms.name,
+    )
     return cast("Callable[P, R]", call)
 
 
@@ -71,6 +89,10 @@ def _wrapper(guarded: Guarded) -> Callable[..., Any]:
         return careful_async(slow) if is_async else careful(slow)
     if circuit is None:
         return plain_async(slow) if is_async else plain(slow)
+    if circuit.flights is not None:
+        if is_async:
+            return watched_async(slow, circuit, circuit.flights)
+        return watched(slow, circuit, circuit.flights)
     if circuit.machine.turn < math.inf:
         timed = counted_in_time_async if is_async else counted_in_time
         return timed(slow, circuit)
@@ -80,7 +102,7 @@ def _wrapper(guarded: Guarded) -> Callable[..., Any]:
 def _quick_substitute(guarded: Guarded) -> Callable[..., Any] | None:
     """What answers a refused call when nobody needs to hear of the refusal."""
     circuit, fallback, retry = guarded.circuit, guarded.fallback, guarded.retry
-    if circuit is None or circuit.terms.on_event is not None:
+    if circuit is None or circuit.terms.on_event is not None or circuit.terms.shadow:
         return None
     if circuit.terms.fallback is not None:
         return circuit.terms.fallback if retry is None and fallback is None else None

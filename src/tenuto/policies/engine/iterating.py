@@ -29,20 +29,24 @@ def generator(begin: Begin, clock: Clock) -> Callable[..., Generator[Any, Any, A
     def call(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         steps = begin(args, kwargs)
         outcome: Outcome | None = None
-        while True:
-            step = advance(steps, outcome)
-            if isinstance(step, Outcome):
-                return step.unwrap()
-            outcome = None
-            if isinstance(step, (float, Park)):
-                pause(step, clock)
-                continue
-            relay = None
-            try:
-                relay = Relay(step(*args, **kwargs))
-                outcome = Outcome((yield from relay))
-            except BaseException as error:  # raised again when the series has judged it
-                outcome = Outcome(error=error, replayable=relay is None or not relay.flowed)
+        try:
+            while True:
+                step = advance(steps, outcome)
+                if isinstance(step, Outcome):
+                    return step.unwrap()
+                outcome = None
+                if isinstance(step, (float, Park)):
+                    pause(step, clock)
+                    continue
+                relay = None
+                try:
+                    relay = Relay(step(*args, **kwargs))
+                    result = yield from relay
+                    outcome = Outcome(result, replayable=not relay.flowed)
+                except BaseException as error:  # raised again when the series has judged it
+                    outcome = Outcome(error=error, replayable=relay is None or not relay.flowed)
+        finally:
+            steps.close()  # an interruption during a wait gives back what is held, here and now
 
     return call
 
@@ -53,30 +57,33 @@ def async_generator(begin: Begin, clock: Clock) -> Callable[..., AsyncGenerator[
     async def call(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         steps = begin(args, kwargs)
         outcome: Outcome | None = None
-        while True:
-            step = advance(steps, outcome)
-            if isinstance(step, Outcome):
-                step.unwrap()
-                return
-            outcome = None
-            if isinstance(step, (float, Park)):
-                await pause_async(step, clock)
-                continue
-            flowed = False
-            try:
-                source = as_async_generator(step(*args, **kwargs))
-                item = await anext(source)
-                while True:
-                    flowed = True
-                    try:
-                        sent = yield item
-                    except BaseException as thrown:  # by the consumer, and meant for the source
-                        item = await source.athrow(thrown)
-                    else:
-                        item = await source.asend(sent)
-            except StopAsyncIteration:
-                outcome = Outcome()
-            except BaseException as error:  # raised again when the series has judged it
-                outcome = Outcome(error=error, replayable=not flowed)
+        try:
+            while True:
+                step = advance(steps, outcome)
+                if isinstance(step, Outcome):
+                    step.unwrap()
+                    return
+                outcome = None
+                if isinstance(step, (float, Park)):
+                    await pause_async(step, clock)
+                    continue
+                flowed = False
+                try:
+                    source = as_async_generator(step(*args, **kwargs))
+                    item = await anext(source)
+                    while True:
+                        flowed = True
+                        try:
+                            sent = yield item
+                        except BaseException as thrown:  # by the consumer, and meant for the source
+                            item = await source.athrow(thrown)
+                        else:
+                            item = await source.asend(sent)
+                except StopAsyncIteration:
+                    outcome = Outcome(replayable=not flowed)
+                except BaseException as error:  # raised again when the series has judged it
+                    outcome = Outcome(error=error, replayable=not flowed)
+        finally:
+            steps.close()  # an interruption during a wait gives back what is held, here and now
 
     return call
