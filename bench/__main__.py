@@ -18,7 +18,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import guards, pipeline, quality
+from bench import pipeline, quality
+from bench.guards.__main__ import report as guards_report
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 BUILD = Path(__file__).parents[1] / "build" / "bench"
@@ -30,7 +31,7 @@ READINGS = ["download", "-q", "--no-deps", "--no-binary", ":all:", "pocketsphinx
 PROMPTS = [f"asterisk-core-sounds-{language}-g722" for language in ("en", "fr", "it", "ru")]
 
 SECTIONS: dict[str, tuple[str, Callable[[], str]]] = {
-    "What a guard costs": ("bench.guards", guards.report),
+    "What a guard costs": ("bench.guards", guards_report),
     "What protection costs a pipeline": ("bench.pipeline", pipeline.report),
     "What the tiers are worth": (
         "bench.quality build/bench/corpora",

@@ -9,7 +9,19 @@ import pytest
 import tenuto
 
 HEAVY = ("asyncio", "structlog", "tenacity", "redis", "numpy", "sqlite3", "click", "rich")
-EXTRAS = ("av", "click", "numpy", "onnxruntime", "prometheus_client", "redis", "rich", "scipy", "sentry_sdk", "soundfile", "soxr")
+EXTRAS = (
+    "av",
+    "click",
+    "numpy",
+    "onnxruntime",
+    "prometheus_client",
+    "redis",
+    "rich",
+    "scipy",
+    "sentry_sdk",
+    "soundfile",
+    "soxr",
+)
 
 
 def _python(code):

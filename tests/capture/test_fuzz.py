@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from tenuto.capture import ErrorEvent, capture, plain, scrub
 from tenuto.capture.clean import clean
+from tests.thoroughness import REPEATABLE, examples
 
-SETTINGS = settings(max_examples=150, deadline=None, derandomize=True)
+SETTINGS = settings(max_examples=examples(150), deadline=None, derandomize=REPEATABLE)
 TEXT = st.text(st.characters(), max_size=300)
 VALUES = st.recursive(
     st.none()

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from tenuto.machines import Breaker, BreakerSettings, Decision, Event, Pace, Probe, State
+from tests.thoroughness import REPEATABLE, examples
 
 THRESHOLD, TIMEOUT, CAP, PERMITS, RATE, SLOW, WINDOW, MINIMUM = 3, 10, 40, 2, 0.6, 0.5, 8, 5
 
@@ -174,5 +175,5 @@ class BreakerAgainstModel(RuleBasedStateMachine):
 
 TestBreakerAgainstModel = BreakerAgainstModel.TestCase
 TestBreakerAgainstModel.settings = settings(
-    max_examples=150, stateful_step_count=40, deadline=None, derandomize=True
+    max_examples=examples(150), stateful_step_count=40, deadline=None, derandomize=REPEATABLE
 )

@@ -16,6 +16,7 @@ from hypothesis.stateful import (
 )
 
 from tenuto.machines import Bucket
+from tests.thoroughness import REPEATABLE, examples
 
 # Eighths are exact in binary: the model need not forgive anything.
 MOMENTS = st.integers(0, 40).map(lambda eighths: eighths / 8)
@@ -93,5 +94,5 @@ class BucketAgainstModel(RuleBasedStateMachine):
 
 TestBucketAgainstModel = BucketAgainstModel.TestCase
 TestBucketAgainstModel.settings = settings(
-    max_examples=200, stateful_step_count=40, deadline=None, derandomize=True
+    max_examples=examples(200), stateful_step_count=40, deadline=None, derandomize=REPEATABLE
 )

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from tenuto.machines import Budget
+from tests.thoroughness import REPEATABLE, examples
 
 
 class BudgetAgainstModel(RuleBasedStateMachine):
@@ -47,5 +48,5 @@ class BudgetAgainstModel(RuleBasedStateMachine):
 
 TestBudgetAgainstModel = BudgetAgainstModel.TestCase
 TestBudgetAgainstModel.settings = settings(
-    max_examples=150, stateful_step_count=40, deadline=None, derandomize=True
+    max_examples=examples(150), stateful_step_count=40, deadline=None, derandomize=REPEATABLE
 )

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tenuto.machines import Aimd, Gradient, LimitSettings
+from tests.thoroughness import REPEATABLE, examples
 
 
 class Model:
@@ -150,6 +151,6 @@ def test_a_limit_does_what_its_model_does(model):
     AgainstModel.model = model
     case = AgainstModel.TestCase
     case.settings = settings(
-        max_examples=100, stateful_step_count=40, deadline=None, derandomize=True
+        max_examples=examples(100), stateful_step_count=40, deadline=None, derandomize=REPEATABLE
     )
     case("runTest").runTest()

@@ -16,6 +16,7 @@ from hypothesis.stateful import (
 )
 
 from tenuto.machines import Places
+from tests.thoroughness import REPEATABLE, examples
 
 
 class PlacesAgainstModel(RuleBasedStateMachine):
@@ -105,5 +106,5 @@ class PlacesAgainstModel(RuleBasedStateMachine):
 
 TestPlacesAgainstModel = PlacesAgainstModel.TestCase
 TestPlacesAgainstModel.settings = settings(
-    max_examples=150, stateful_step_count=40, deadline=None, derandomize=True
+    max_examples=examples(150), stateful_step_count=40, deadline=None, derandomize=REPEATABLE
 )

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from tenuto.machines import Priority, Shedder
+from tests.thoroughness import REPEATABLE, examples
 
 SPAN = 12  # seconds: a tenth of the window of two minutes
 PRIORITIES = st.sampled_from(list(Priority))
@@ -84,5 +85,5 @@ class ShedderAgainstModel(RuleBasedStateMachine):
 
 TestShedderAgainstModel = ShedderAgainstModel.TestCase
 TestShedderAgainstModel.settings = settings(
-    max_examples=150, stateful_step_count=40, deadline=None, derandomize=True
+    max_examples=examples(150), stateful_step_count=40, deadline=None, derandomize=REPEATABLE
 )

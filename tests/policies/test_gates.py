@@ -75,7 +75,10 @@ def test_a_function_that_returns_an_awaitable_holds_its_permit_until_it_is_await
     async def later(value):
         return value
 
-    pending = gated(lambda value: later(value), gate)("a")
+    def begin(value):
+        return later(value)
+
+    pending = gated(begin, gate)("a")
     assert gate.told == []
     assert asyncio.run(pending) == "a"
     assert gate.told == [None]
@@ -166,8 +169,7 @@ def test_a_task_that_waits_is_woken_from_another_thread(gate):
 
     async def main():
         task = asyncio.ensure_future(guarded())
-        while not gate.queue:
-            await asyncio.sleep(0)
+        await queued(gate)
         thread = threading.Thread(target=gate.settle, args=(None, None, "x"))
         thread.start()
         result = await task
@@ -183,8 +185,7 @@ def test_a_task_cancelled_in_the_queue_leaves_it_at_once(gate):
 
     async def main():
         task = asyncio.ensure_future(guarded())
-        while not gate.queue:
-            await asyncio.sleep(0)
+        await queued(gate)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -222,6 +223,12 @@ def test_an_awaitable_that_is_never_awaited_gives_its_permit_back(gate):
 def test_what_is_no_function_is_refused(gate):
     with pytest.raises(ConfigurationError, match="staticmethod"):
         gated(staticmethod(len), gate)
+
+
+async def queued(gate):
+    """Until somebody waits."""
+    while not gate.queue:  # noqa: ASYNC110 - the gate has nothing to be told by
+        await asyncio.sleep(0)
 
 
 async def first(items):

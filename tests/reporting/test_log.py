@@ -17,6 +17,7 @@ from tenuto.errors import ConfigurationError
 from tenuto.journal import Record
 from tenuto.reporting.log import LogLines
 from tenuto.reporting.oneline import one_line, one_line_value
+from tests.thoroughness import REPEATABLE, examples
 
 SLICE = {
     "event_id": "e1",
@@ -110,7 +111,7 @@ def test_values_keep_their_types_and_containers_are_text():
     assert one_line_value({"a": ["b\n"]}) == "{'a': ['b\\n']}"
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=examples(200), deadline=None, derandomize=REPEATABLE)
 @given(st.text(st.characters()), st.dictionaries(st.text(st.characters()), st.text(), max_size=4))
 def test_any_error_is_one_printable_line(message, context):
     line = line_of(ValueError(message), **{f"k{key}": value for key, value in context.items()})

@@ -1,0 +1,1 @@
+"""What the policies cost, beside those of other libraries, in one run."""
