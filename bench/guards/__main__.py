@@ -49,11 +49,14 @@ def _row(row: Row, rounds: int) -> str:
 
 @contextmanager
 def _sleepless() -> Generator[None, None, None]:
+    def nothing(_seconds: float) -> None:
+        pass
+
     async def no_pause(_seconds: float = 0, _result: object = None) -> None:
         pass
 
     with (
-        mock.patch("time.sleep", lambda _seconds: None),
+        mock.patch("time.sleep", nothing),
         mock.patch("asyncio.sleep", no_pause),
     ):
         yield

@@ -26,7 +26,8 @@ WATCHED = ("asyncio", "structlog", "tenacity", "redis")
 
 def report() -> str:
     """The tables, in Markdown."""
-    return "\n\n".join([_threads(), _memory(), _garbage(), _imports()])
+    parts = (part() for part in (_threads, _memory, _garbage, _imports))
+    return "\n\n".join(parts)
 
 
 def _threads() -> str:

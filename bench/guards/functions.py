@@ -17,14 +17,6 @@ async def work_async(x: int) -> int:
     return x
 
 
-def bad(x: int) -> int:
-    raise BoomError("boom")
-
-
-async def bad_async(x: int) -> int:
-    raise BoomError("boom")
-
-
 def fails_twice():
     """A function that fails at the first two of every three calls."""
     calls = 0

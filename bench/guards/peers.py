@@ -7,7 +7,7 @@ dependency group ``peers``.
 from __future__ import annotations
 
 import contextlib
-import datetime
+from datetime import timedelta
 
 import aiobreaker
 import backoff
@@ -97,13 +97,15 @@ def pybreaker_open(function):
 
 
 def aiobreaker_open(function):
-    breaker = aiobreaker.CircuitBreaker(timeout_duration=datetime.timedelta(seconds=FOR_EVER))
+    breaker = aiobreaker.CircuitBreaker(timeout_duration=timedelta(seconds=FOR_EVER))
     breaker.open()
     return breaker(function)
 
 
 def interlock_open(function):
-    breaker = interlock.CircuitBreaker(name=f"{id(object())}", initial_state=interlock.State.FORCED_OPEN)
+    breaker = interlock.CircuitBreaker(
+        name=f"{id(object())}", initial_state=interlock.State.FORCED_OPEN
+    )
     return breaker(function)
 
 
@@ -140,5 +142,3 @@ def backoff_unless_open(function):
         logger=None,
         giveup=lambda error: isinstance(error, circuitbreaker.CircuitBreakerError),
     )(function)
-
-

@@ -149,7 +149,9 @@ def rows() -> list[Row]:
                 "backoff + circuitbreaker": peers.with_fallback_async(
                     peers.backoff_unless_open(peers.circuitbreaker_open(coroutine)), coroutine
                 ),
-                "aiobreaker": peers.with_fallback_async(peers.aiobreaker_open(coroutine), coroutine),
+                "aiobreaker": peers.with_fallback_async(
+                    peers.aiobreaker_open(coroutine), coroutine
+                ),
             },
         ),
         Row(
