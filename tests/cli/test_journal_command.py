@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tenuto.capture import capture
-from tenuto.journal import Outcome, OutcomeStatus, Transition, open_journal
+from tenuto.journal import Attempt, Outcome, OutcomeStatus, Transition, open_journal
 from tenuto.journal.locks import FileLock
 
 
@@ -16,6 +16,7 @@ def folder(tmp_path):
         journal.record(Transition(policy="hub", before="closed", after="open"))
         journal.record(Outcome(input="a.wav", output=None, status=OutcomeStatus.QUARANTINED))
         journal.count("breaker", "hub", "refused", 3)
+        journal.open_attempt(Attempt(work="a.wav", step="basic"))
     return tmp_path / "journal"
 
 
@@ -32,6 +33,13 @@ def test_what_was_lost_is_said_with_its_reason(tenuto, folder):
     ended = tenuto("journal", "check", "--journal", folder)
     assert ended.exit_code == 1
     assert r"1 record not kept: disk \x1b[31mfull" in ended.stdout
+
+
+def test_an_export_tells_what_could_not_be_kept(tenuto, folder):
+    with open_journal(folder) as journal:
+        journal.count_loss("disk full", 2)
+    last = tenuto("journal", "export", "--journal", folder).stdout.splitlines()[-1]
+    assert json.loads(last) == {"record": "drop", "reason": "disk full", "count": 2}
 
 
 def test_damage_is_found(tenuto, folder, monkeypatch):
@@ -64,7 +72,8 @@ def test_pruning_while_another_does_says_so(tenuto, folder):
 def test_the_export_has_every_record_as_a_line_of_json(tenuto, folder):
     lines = tenuto("journal", "export", "--journal", folder).stdout.splitlines()
     records = [json.loads(line) for line in lines]
-    assert sorted(each["record"] for each in records) == ["event", "outcome", "tally", "transition"]
+    kinds = ["attempt", "event", "outcome", "tally", "transition"]
+    assert sorted(each["record"] for each in records) == kinds
     assert {
         "record": "tally",
         "policy": "breaker",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tenuto.journal import Journal, Outcome, Reader, Transition
+from tenuto.journal import Foreign, Journal, Outcome, Reader, Record, Transition
 
 OWN = Reader("log", own=True)
 ALL = Reader("sentry")
@@ -120,3 +120,21 @@ def test_what_is_lost_together_is_counted_together(journal):
     journal.count_loss("refused", 3)
     journal.count_loss("refused")
     assert journal.losses == {"refused": 4}
+
+
+def test_what_cannot_be_written_down_leaves_the_reader_where_it_was(journal, event):
+    journal.append(event())
+    batch = journal.read(ALL)
+    broken = Record(batch.position, "slice", {})
+    with pytest.raises(KeyError):
+        journal.advance(ALL, batch.position, [broken])
+    assert journal.read(ALL) == batch
+
+
+def test_records_of_other_machines_are_taken_in_all_or_none(journal, event):
+    good = Foreign("other", 1, "p", "event", event().to_dict())
+    with pytest.raises(TypeError):
+        journal.collect([good, Foreign("other", 2, "p", "event", {"x": object()})])
+    assert journal.groups() == []
+    assert journal.collect([good, good]) == 1
+    assert journal.groups()[0].count == 1

@@ -16,9 +16,9 @@ def test_where_nothing_is_said_nobody_may_wait():
 class Emptied(OrderedDict):
     """A queue whose last ticket is given a place by somebody else, just now."""
 
-    def popitem(self, last=True):
+    def popitem(self, *, last=True):
         self.clear()
-        return super().popitem(last)
+        return super().popitem(last=last)
 
 
 def test_a_place_that_nobody_waits_for_any_more_can_be_taken():

@@ -84,6 +84,26 @@ def test_a_function_that_returns_an_awaitable_holds_its_permit_until_it_is_await
     assert gate.told == [None]
 
 
+def test_a_function_known_to_return_awaitables_does_not_block_the_loop_while_it_waits(clock):
+    gate = Turnstile(clock)
+
+    async def later():
+        await asyncio.sleep(1.0)
+        return "x"
+
+    def begin():
+        return later()
+
+    guarded = gated(begin, gate)
+
+    async def main():
+        return await asyncio.gather(guarded(), guarded(), guarded())
+
+    with asyncio.Runner(loop_factory=clock.new_event_loop) as runner:
+        assert runner.run(main()) == ["x", "x", "x"]
+    assert gate.told == [None, None, None]
+
+
 def test_a_generator_holds_its_permit_until_it_ends(gate):
     @gated_by(gate)
     def items():

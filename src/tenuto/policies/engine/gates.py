@@ -92,11 +92,15 @@ def _wrapper(function: Callable[..., Any], gate: Gate, name: str) -> Callable[..
 
 def _gated_plain(function: Callable[..., Any], gate: Gate, name: str) -> Callable[..., Any]:
     admit, settle_with = gate.admit, gate.settle
+    returns_awaitables = False  # was seen to: its waits must not block an event loop
 
     def call(*args: Any, **kwargs: Any) -> Any:
+        nonlocal returns_awaitables
         permit = admit(args, kwargs)
         if permit is None:
             steps = through(gate, function, name, args, kwargs)
+            if returns_awaitables:
+                return _drive_later(steps, gate, args, kwargs)
             return drive(steps, gate.clock, args, kwargs).unwrap()
         try:
             result = function(*args, **kwargs)
@@ -104,6 +108,7 @@ def _gated_plain(function: Callable[..., Any], gate: Gate, name: str) -> Callabl
             settle_with(permit, error, name)
             raise
         if hasattr(type(result), "__await__"):
+            returns_awaitables = True
             finishing = _finish(result, gate, permit, name)
             return Promised(finishing, lambda: settle_with(permit, GeneratorExit(), name))
         settle_with(permit, None, name)
@@ -129,6 +134,12 @@ def _gated_async(function: Callable[..., Any], gate: Gate, name: str) -> Callabl
         return result
 
     return call
+
+
+async def _drive_later(
+    steps: Steps, gate: Gate, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Any:
+    return (await drive_async(steps, gate.clock, args, kwargs)).unwrap()
 
 
 async def _finish(pending: Awaitable[Any], gate: Gate, permit: object, name: str) -> Any:
