@@ -103,4 +103,4 @@ class _Smuggler(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return importlib.util.spec_from_loader(fullname, self)
 
     def exec_module(self, module: ModuleType) -> None:
-        exec(self._code, module.__dict__)  # noqa: S102 - it is the module
+        exec(self._code, module.__dict__)  # the module itself

@@ -210,10 +210,9 @@ class ErrorHandler:
     def _breaker(self, **settings: Any) -> CircuitBreaker:
         breaker = CircuitBreaker(clock=self._clock, on_event=self._notes, **settings)
         journal = self.error_reporter.given_journal
-        if journal is not None and breaker.name is not None and breaker.key is None:
-            memory = remembered(journal, breaker.name)
-            if memory is not None:
-                breaker.restore(memory)
+        if journal is not None and breaker.name is not None:
+            for key, memory in remembered(journal, breaker.name).items():
+                breaker.restore(memory, key=key)
         return breaker
 
     def _escalated(self, strategy: str, error: BaseException) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import takewhile
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
@@ -18,7 +21,33 @@ class Model:
     def __init__(self):
         self.era = 0
         self.now = 0
+        self.threshold, self.timeout, self.permits, self.window = (
+            THRESHOLD,
+            TIMEOUT,
+            PERMITS,
+            WINDOW,
+        )
         self.close(State.CLOSED)
+
+    def change(self, threshold, timeout, permits, window):
+        """Other settings; whether the circuit closes by that."""
+        held = min(self.window, window)  # one that was smaller has forgotten what it could not hold
+        self.results, self.paces = self.results[-held:], self.paces[-held:]
+        self.threshold, self.timeout, self.permits, self.window = (
+            threshold,
+            timeout,
+            permits,
+            window,
+        )
+        if self.state is State.OPEN:
+            self.until = min(self.until, self.now + self.open_time())
+        if self.state is State.HALF_OPEN and self.good >= permits:
+            self.close(State.CLOSED)
+            return True
+        return False
+
+    def open_time(self):
+        return max(self.timeout, min(CAP, self.timeout * 2**self.failed_probes))
 
     def close(self, state):
         self.era += 1
@@ -34,7 +63,7 @@ class Model:
             self.era += 1
             self.state, self.out, self.good = State.HALF_OPEN, 0, 0
         if self.state is State.HALF_OPEN:
-            if self.out + self.good == PERMITS:
+            if self.out + self.good >= self.permits:
                 return None
             self.out += 1
             return self.era
@@ -43,29 +72,36 @@ class Model:
     def settle(self, era, event, pace=Pace.FAST):
         if era != self.era:
             return
+        if event is Event.RELEASED and pace is Pace.SLOW:
+            event = Event.OVERDUE  # it was late before it was given back
         if self.state is State.HALF_OPEN:
             self.out -= 1
             if event is Event.SUCCEEDED and pace is Pace.FAST:
                 self.good += 1
-                if self.good == PERMITS:
+                if self.good >= self.permits:
                     self.close(State.CLOSED)
             elif event is not Event.RELEASED:
                 self.failed_probes += 1
-                self.open(State.OPEN, min(CAP, TIMEOUT * 2**self.failed_probes))
+                self.open(State.OPEN, self.open_time())
         elif self.state is State.CLOSED and event is not Event.RELEASED:
-            if event is not Event.OVERDUE:
-                self.results.append(event is Event.FAILED)
-            if pace is not Pace.TOLD:
-                self.paces.append(pace is Pace.SLOW or event is Event.OVERDUE)
-            in_a_row = len(self.results) >= THRESHOLD and all(self.results[-THRESHOLD:])
-            too_often = self.share(self.results, RATE) or self.share(self.paces, SLOW)
-            harmless = event is Event.SUCCEEDED and pace is Pace.FAST
-            if not harmless and (in_a_row or too_often):
-                self.open(State.OPEN, TIMEOUT)
+            self.count(event, pace)
 
-    @staticmethod
-    def share(calls, rate):
-        recent = calls[-WINDOW:]
+    def count(self, event, pace):
+        if event is not Event.OVERDUE:
+            self.results.append(event is Event.FAILED)
+        if pace is not Pace.TOLD:
+            self.paces.append(pace is Pace.SLOW or event is Event.OVERDUE)
+        in_a_row = self.row_of_failures() >= self.threshold
+        too_often = self.share(self.results, RATE) or self.share(self.paces, SLOW)
+        harmless = event is Event.SUCCEEDED and pace is Pace.FAST
+        if not harmless and (in_a_row or too_often):
+            self.open(State.OPEN, self.open_time())
+
+    def row_of_failures(self):
+        return len(list(takewhile(bool, reversed(self.results))))
+
+    def share(self, calls, rate):
+        recent = calls[-self.window :]
         return len(recent) >= MINIMUM and sum(recent) >= rate * len(recent)
 
 
@@ -142,18 +178,36 @@ class BreakerAgainstModel(RuleBasedStateMachine):
     @rule()
     def another_process_goes_on(self):
         """With what is remembered: an era of its own, and nothing of what was counted."""
-        before, self.machine = self.machine, Breaker(self.settings, self.model.now)
+        until = self.machine.until
         self.machine.restore(
-            before.state, self.model.now, opened_at=before.opened_at, until=before.until
+            self.machine.state,
+            self.model.now,
+            opened_at=self.machine.opened_at,
+            until=until,
+            reopenings=self.machine.reopenings,
         )
         if self.model.state is State.HALF_OPEN:
             self.model.open(State.OPEN, 0)
-            self.model.until = before.until
+            self.model.until = until
         elif self.model.state in {State.OPEN, State.FORCED_OPEN}:
             self.model.era += 1
         else:
             self.model.close(self.model.state)
-        self.model.failed_probes = 0
+
+    @rule(
+        threshold=st.integers(2, 4),
+        timeout=st.sampled_from([5, 10, 20]),
+        permits=st.integers(1, 3),
+        window=st.integers(MINIMUM, 10),
+    )
+    def somebody_changes_the_settings(self, threshold, timeout, permits, window):
+        now = {"failure_threshold": threshold, "timeout": timeout, "permits": permits}
+        settings = replace(self.settings, **now, window_calls=window)
+        decision = self.machine.reconfigure(settings, self.model.now)
+        assert (decision is Decision.CLOSED) == self.model.change(
+            threshold, timeout, permits, window
+        )
+        self.settings = settings
 
     @rule(event=st.sampled_from(["FORCE_OPEN", "FORCE_CLOSED", "RESET", "RESET"]))
     def somebody_interferes(self, event):

@@ -20,7 +20,9 @@ def breaker(clock, events):
     return build
 
 
-@pytest.fixture(params=[{}, BY_TIME], ids=["counting", "timing"])
+@pytest.fixture(
+    params=[{}, BY_TIME, {"slow_after": 1000.0}], ids=["counting", "timing", "watching"]
+)
 def way(request):
     """Every way to count successes has a happy path of its own."""
     return request.param
@@ -35,11 +37,11 @@ def fail(world, guarded, times=1, error=ConnectionError):
 def test_five_failures_open_it_for_sixty_seconds(world, breaker, flaky, clock, way):
     dead = flaky(5)
     guarded = breaker("hub", **way)(world.function(dead))
-    fail(world, guarded, 4 if way else 5)
+    fail(world, guarded, 4 if "failure_rate" in way else 5)
     fail(world, guarded, 1, CircuitOpenError)
     clock.advance(59.0)
     fail(world, guarded, 1, CircuitOpenError)
-    assert dead.calls == (4 if way else 5)
+    assert dead.calls == (4 if "failure_rate" in way else 5)
     clock.advance(1.0)
     dead.failures = 0
     assert world.call(guarded, "x") == "x"
@@ -459,3 +461,8 @@ def test_a_retry_inside_a_with_block_is_one_call(breaker, clock, flaky):
     with pytest.raises(ConnectionError), policy:
         Retry(3, clock=clock)(flaky(99))("x")
     assert policy.state is State.CLOSED
+
+
+def test_a_circuit_that_closes_while_a_call_is_refused_was_open_for_no_time(breaker, clock):
+    refusal = breaker("hub").circuit.refusal("hub")
+    assert (refusal.open_for, refusal.since) == (0.0, clock.now())

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 
 import pytest
 
 from tenuto.errors import CircuitOpenError, ConfigurationError
 from tenuto.policies import CircuitBreaker, Fallback, Retry, State, hook_failures, stack
+from tenuto.testing import force_open
 
 
 @pytest.fixture
@@ -158,7 +160,7 @@ def test_generators_have_a_circuit_by_key_too(breaker):
     assert asyncio.run(collect("good")) == ["good"]
 
 
-def test_many_threads_with_many_keys_never_hold_more_than_they_may(breaker):
+def test_many_threads_with_many_keys_hold_no_more_than_they_may(breaker):
     policy = breaker(max_keys=8)
     guarded = policy(lambda host: host)
     wrong = []
@@ -166,7 +168,7 @@ def test_many_threads_with_many_keys_never_hold_more_than_they_may(breaker):
     def caller(start):
         for number in range(300):
             host = f"{(start + number) % 40}"
-            if guarded(host) != host or len(policy.circuits.keys()) > 8:
+            if guarded(host) != host or len(policy.circuits.keys()) > 8 + len(threads):
                 wrong.append(host)
 
     threads = [threading.Thread(target=caller, args=(start,)) for start in range(8)]
@@ -175,3 +177,46 @@ def test_many_threads_with_many_keys_never_hold_more_than_they_may(breaker):
     for thread in threads:
         thread.join()
     assert wrong == []
+    assert len(policy.circuits.keys()) == 8
+
+
+def test_what_all_keys_are_forced_to_holds_for_new_ones_too(world, breaker, hosts):
+    policy = breaker()
+    guarded = policy(hosts)
+    policy.force_open()
+    with pytest.raises(CircuitOpenError):
+        world.call(guarded, "good")
+    policy.reset()
+    assert world.call(guarded, "good") == "good"
+    assert world.call(guarded, "better") == "better"
+
+
+def test_a_test_forces_keys_that_are_not_known_yet_and_leaves_no_trace(world, breaker, hosts):
+    policy = breaker()
+    guarded = policy(hosts)
+    with force_open("hub"), pytest.raises(CircuitOpenError):
+        world.call(guarded, "good")
+    assert policy.circuits.keys() == []
+    assert world.call(guarded, "good") == "good"
+
+
+def test_a_circuit_that_knows_of_trouble_by_now_has_lost_its_place_in_the_line(
+    world, breaker, hosts
+):
+    policy = breaker(max_keys=3)
+    guarded = policy(hosts)
+    for host in ("a", "b", "c", "d"):  # a leaves; b and c are in line
+        world.call(guarded, host)
+    policy.at("b").force_open()
+    world.call(guarded, "c")
+    world.call(guarded, "e")
+    assert policy.circuits.keys() == ["b", "c", "e"]
+
+
+def test_what_is_guarded_no_more_takes_no_memory(breaker):
+    policy = breaker()
+    for _ in range(10):
+        assert policy(lambda host: host)("good") == "good"
+    gc.collect()
+    member = policy.circuits.member(("good",), {})
+    assert len(member.paths) == 0

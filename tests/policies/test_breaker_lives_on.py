@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import math
+import sqlite3
 from datetime import timedelta
 
 import pytest
@@ -120,6 +122,63 @@ def test_what_no_circuit_has_written_is_not_taken_for_a_memory(tmp_path):
         assert handler.circuit_breaker(name="hub").state is State.CLOSED
 
 
+def test_keys_go_on_each_where_it_stood(tmp_path, clock):
+    def process():
+        journal = open_journal(tmp_path, clock=clock)
+        handler = ErrorHandler("speech", journal=journal, clock=clock)
+        breaker = handler.circuit_breaker(
+            name="hub", failure_threshold=1, key=lambda call: call.args[0], max_keys=3
+        )
+        return journal, breaker
+
+    journal, breaker = process()
+    with journal:
+        for host in ("eu", "us", "as[ia]"):
+            fail(breaker.at(host))
+        breaker.at("us").reset()
+    journal, breaker = process()
+    with journal:
+        assert breaker.at("as[ia]").state is State.OPEN
+        assert breaker.at("us").state is State.CLOSED
+        with pytest.raises(CircuitOpenError, match=r"hub\[eu\]"):
+            breaker(print)("eu")
+        assert breaker.state is State.CLOSED
+        assert breaker.at("eu").remember().state is State.OPEN
+
+
+def test_what_is_remembered_of_keys_is_bounded_and_means_nothing_to_a_breaker_without(clock):
+    memory = CircuitMemory(State.FORCED_OPEN)
+    breaker = CircuitBreaker("hub", clock=clock, key=lambda call: call, max_keys=1)
+    breaker.restore(memory, key="a")
+    breaker.restore(memory, key="b")
+    assert breaker.at("a").state is State.FORCED_OPEN
+    assert breaker.at("b").state is State.CLOSED
+    single = CircuitBreaker("hub", clock=clock)
+    single.restore(memory, key="a")
+    assert single.state is State.CLOSED
+
+
+def test_the_last_change_is_the_one_written_last_whatever_the_wall_clock_says(process):
+    breaker, clock = process()
+    fail(breaker, 2)
+    clock.set_wall_clock(clock.now() - 3600)
+    clock.advance(60.0)
+    succeed(breaker)
+    later, _ = process(at=clock.now() + 1)
+    assert later.state is State.CLOSED
+
+
+def test_a_journal_that_cannot_be_read_leaves_the_circuit_closed(tmp_path, monkeypatch):
+    def broken(self, policy):
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr("tenuto.journal.Journal.latest_states", broken)
+    with open_journal(tmp_path) as journal:
+        handler = ErrorHandler("speech", journal=journal)
+        assert handler.circuit_breaker(name="hub").state is State.CLOSED
+        assert journal.losses == {"remembering circuits: OperationalError": 1}
+
+
 def test_a_memory_is_plain_and_comes_back_from_what_it_is_made_of():
     memory = CircuitMemory(State.OPEN, since=1.0, until=2.0, last_fault="x")
     assert CircuitMemory.from_dict(memory.to_dict()) == memory
@@ -172,6 +231,7 @@ def test_what_a_window_holds_is_kept_as_far_as_it_fits(clock):
         {"failure_rate": 0.5, "window": timedelta(seconds=60)},
         {"slow_after": 1.0},
         {"failure_rate": 0.5},
+        {"shadow": False},
     ],
 )
 def test_settings_of_another_kind_hold_for_functions_guarded_before(world, clock, flaky, settings):
@@ -203,9 +263,10 @@ def test_a_time_window_can_be_changed_and_given_up(clock):
     assert breaker.state is State.OPEN
     breaker.reset()
     fail(breaker, 2)
-    breaker.reconfigure(window=timedelta(seconds=10))
+    breaker.reconfigure(window=timedelta(seconds=10), minimum_calls=4)
     fail(breaker, 2)
-    assert breaker.state is State.CLOSED  # what the other window held is forgotten
+    assert breaker.state is State.OPEN  # two are two seconds old at most
+    breaker.reset()
     breaker.reconfigure(failure_threshold=1, failure_rate=None)
     fail(breaker)
     assert breaker.state is State.OPEN
@@ -240,3 +301,122 @@ def test_a_forced_circuit_is_remembered_without_an_end(clock):
     breaker.force_open()
     assert breaker.remember().until is None
     assert math.isinf(breaker.circuit.machine.until)
+
+
+def test_the_open_time_that_has_grown_stays_grown(clock):
+    breaker = CircuitBreaker("hub", 1, timeout=10.0, max_timeout=1000.0, clock=clock)
+    for _ in range(4):
+        fail(breaker)
+        clock.advance(max(0.0, breaker.circuit.machine.until - clock.monotonic()))
+    fail(breaker)
+    left = breaker.circuit.machine.until - clock.monotonic()
+    assert left > 100.0
+    breaker.reconfigure(failure_threshold=2)
+    assert breaker.circuit.machine.until - clock.monotonic() == left
+    breaker.reconfigure(max_timeout=50.0)
+    assert breaker.circuit.machine.until - clock.monotonic() == 50.0
+
+    other = CircuitBreaker("hub", 1, timeout=10.0, max_timeout=1000.0, clock=clock)
+    other.restore(breaker.remember())
+    clock.advance(50.0)
+    fail(other)
+    assert other.circuit.machine.until - clock.monotonic() > 200.0
+
+
+def test_a_half_open_circuit_that_needs_fewer_probes_now_may_have_had_them(clock, events):
+    breaker = CircuitBreaker("hub", 1, half_open_permits=3, clock=clock, on_event=events.append)
+    fail(breaker)
+    clock.advance(60.0)
+    succeed(breaker)
+    succeed(breaker)
+    breaker.reconfigure(half_open_permits=2)
+    assert breaker.state is State.CLOSED
+    assert events[-1].kind == "closed"
+
+
+def test_a_half_open_circuit_may_have_more_probes_out_than_it_needs_now(clock):
+    breaker = CircuitBreaker("hub", 1, half_open_permits=3, clock=clock)
+    fail(breaker)
+    clock.advance(60.0)
+    with breaker, breaker:
+        breaker.reconfigure(half_open_permits=1)
+        assert breaker.state is State.HALF_OPEN
+    assert breaker.state is State.CLOSED
+
+
+@pytest.mark.parametrize("shadow", [True, False])
+def test_a_breaker_goes_into_shadow_and_comes_out_of_it_while_it_is_in_force(
+    world, clock, flaky, shadow
+):
+    breaker = CircuitBreaker("hub", 1, clock=clock, shadow=shadow, fallback=lambda: "local")
+    dead = flaky(99)
+    guarded = breaker(world.function(dead))
+    with pytest.raises(ConnectionError):
+        world.call(guarded)
+    for _ in range(2):
+        shadow = not shadow
+        breaker.reconfigure(shadow=shadow)
+        for _ in range(2):
+            if shadow:
+                with pytest.raises(ConnectionError):
+                    world.call(guarded)
+            else:
+                assert world.call(guarded) == "local"
+
+
+def test_a_function_that_returns_awaitables_does_so_by_other_settings_too(world, clock, flaky):
+    breaker = CircuitBreaker("hub", 2, clock=clock)
+    dead = flaky(2)
+    guarded = breaker(lambda: later())  # noqa: PLW0108 - a plain function
+
+    async def later():
+        return dead("x")
+
+    async def main():
+        with pytest.raises(ConnectionError):
+            await guarded()
+        breaker.reconfigure(slow_after=1.0)
+        with pytest.raises(ConnectionError):
+            await guarded()
+        with pytest.raises(CircuitOpenError):
+            await guarded()
+        clock.advance(60.0)
+        assert await guarded() == "x"
+        assert await guarded() == "x"
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {},
+        {"state": "ajar"},
+        {"until": math.inf},
+        {"since": math.nan},
+        {"until": "soon"},
+        {"reopenings": None},
+        {"reopenings": "many"},
+    ],
+)
+def test_a_memory_that_makes_no_sense_is_none(row):
+    sound = CircuitMemory(State.OPEN, since=1.0, until=2.0).to_dict()
+    assert CircuitMemory.from_dict(sound).until == 2.0
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        CircuitMemory.from_dict({**sound, **row} if row else {})
+
+
+def test_a_memory_is_bounded_and_in_one_line():
+    row = CircuitMemory(State.OPEN, reopenings=10**9, last_fault="x\n" * 10_000).to_dict()
+    memory = CircuitMemory.from_dict(row)
+    assert memory.reopenings == 64
+    assert len(memory.last_fault) <= 400
+    assert memory.last_fault.isprintable()
+
+
+def test_a_moment_of_opening_that_lies_ahead_is_now(clock):
+    breaker = CircuitBreaker("hub", clock=clock)
+    breaker.restore(CircuitMemory(State.OPEN, since=clock.now() + 5, until=clock.now() + 9))
+    with pytest.raises(CircuitOpenError) as caught, breaker:
+        pass
+    assert (caught.value.open_for, caught.value.retry_after) == (0.0, 9.0)

@@ -11,6 +11,7 @@ import pytest
 
 from tenuto.errors import CircuitOpenError, ConfigurationError
 from tenuto.policies import CircuitBreaker, EventKind, Retry, State, hook_failures, stack
+from tenuto.policies.budget import RetryBudget
 
 SETTINGS = {"slow_after": 2.0, "slow_rate": 0.5, "minimum_calls": 4, "window": 8}
 
@@ -87,14 +88,36 @@ def test_a_slow_success_ends_a_row_of_failures(world, breaker, taking):
     assert policy.state is State.CLOSED
 
 
-def test_an_interrupted_call_proves_nothing_however_long_it_took(world, breaker, taking):
-    policy = breaker()
+def test_an_interrupted_call_is_no_failure(world, breaker, taking):
+    policy = breaker(failure_threshold=1)
     guarded = policy(taking)
     for _ in range(8):
         with pytest.raises(KeyboardInterrupt):
-            world.call(guarded, 9, KeyboardInterrupt())
+            world.call(guarded, 1, KeyboardInterrupt())
     assert policy.state is State.CLOSED
     assert policy.circuit.flights.calls == {}
+
+
+def test_a_call_that_is_interrupted_when_it_is_late_was_late(world, breaker, taking):
+    """Whether another call came by in time to see it must make no difference."""
+    policy = breaker()
+    guarded = policy(taking)
+    for _ in range(4):
+        assert policy.state is State.CLOSED
+        with pytest.raises(KeyboardInterrupt):
+            world.call(guarded, 9, KeyboardInterrupt())
+    assert policy.state is State.OPEN
+
+
+def test_a_probe_that_is_interrupted_when_it_is_late_has_failed(world, breaker, taking, clock):
+    policy = breaker()
+    guarded = policy(taking)
+    for _ in range(4):
+        world.call(guarded, 3)
+    clock.advance(60.0)
+    with pytest.raises(KeyboardInterrupt):
+        world.call(guarded, 3, KeyboardInterrupt())
+    assert policy.state is State.OPEN
 
 
 def test_how_long_a_call_may_take_can_depend_on_its_size(world, breaker, taking, clock):
@@ -211,17 +234,68 @@ def test_a_probe_that_never_ends_does_not_keep_the_circuit_half_open(breaker, cl
     assert policy.state is State.OPEN
 
 
-def test_it_works_inside_a_retry_and_around_generators(breaker, clock):
+def test_it_works_inside_a_retry(world, breaker, taking, clock):
+    policy = breaker()
+    guarded = stack(Retry(1, "fixed", clock=clock), policy)(taking)
+    for _ in range(2):
+        with pytest.raises(ConnectionError):
+            world.call(guarded, 3, ConnectionError("down"))
+    assert policy.state is State.OPEN
+
+
+def test_calls_that_go_well_earn_what_retries_cost(world, breaker, taking, clock):
+    budget = RetryBudget(10, cost=5, refund=1)
+    guarded = stack(Retry(1, "fixed", clock=clock, budget=budget), breaker())(taking)
+    with pytest.raises(ConnectionError):
+        world.call(guarded, 1, ConnectionError("down"))
+    before = budget.tokens
+    world.call(guarded, 1)
+    assert budget.tokens == before + 1
+
+
+def test_how_long_a_generator_takes_is_up_to_its_consumer(breaker, clock):
     policy = breaker(minimum_calls=1, slow_rate=0.1)
 
-    @stack(Retry(clock=clock), policy)
+    @policy
     def items():
         yield 1
-        clock.advance(3.0)
         yield 2
 
-    assert list(items()) == [1, 2]
-    assert policy.state is State.OPEN
+    @policy
+    async def items_later():
+        yield 1
+        yield 2
+
+    async def consume():
+        async for _ in items_later():
+            clock.advance(3.0)
+
+    for _ in items():
+        clock.advance(3.0)
+    asyncio.run(consume())
+    assert policy.state is State.CLOSED
+
+
+def test_a_block_has_no_arguments_to_be_timed_by(breaker, clock):
+    before = hook_failures().count
+    policy = breaker(minimum_calls=1, slow_rate=0.1, slow_after=lambda call: call.args[0])
+    with policy:
+        clock.advance(1000.0)
+    assert policy.state is State.CLOSED
+    assert hook_failures().count == before
+
+
+@pytest.mark.parametrize("nonsense", [-1.0, float("nan"), None, "soon"])
+def test_a_rule_for_the_size_that_makes_no_sense_makes_no_call_slow(
+    world, breaker, taking, nonsense
+):
+    before = hook_failures().count
+    policy = breaker(slow_after=lambda call: nonsense)
+    guarded = policy(taking)
+    for _ in range(4):
+        world.call(guarded, 100)
+    assert policy.state is State.CLOSED
+    assert hook_failures().count == before + 4
 
 
 def test_a_function_that_returns_awaitables_is_timed_until_they_end(breaker, clock):

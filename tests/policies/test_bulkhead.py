@@ -405,7 +405,8 @@ def test_a_function_that_returns_an_awaitable_has_its_place_until_that_is_done(r
     async def main():
         pending = later()
         assert policy.inside == 1
-        refusal_of(later)
+        with pytest.raises(BulkheadFullError):
+            await later()
         return await pending
 
     assert run(main()) == "done"

@@ -282,6 +282,14 @@ class Journal:
         with self._view() as db:
             return queries.transitions(db, policy, limit)
 
+    def latest_states(self, policy: str) -> dict[str, Transition]:
+        """By name, the last change of a policy that tells what it has to know to go on.
+
+        And of each of its keys: of ``hub``, and of ``hub[eu]``. Newest first.
+        """
+        with self._view() as db:
+            return queries.latest_states(db, policy)
+
     def tallies(self) -> list[Tally]:
         """What policies have done, and how often, in all processes together."""
         with self._view() as db:

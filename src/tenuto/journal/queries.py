@@ -34,6 +34,7 @@ __all__ = [
     "groups",
     "identity",
     "lags",
+    "latest_states",
     "outcomes",
     "records_after",
     "records_of",
@@ -59,6 +60,15 @@ UNION ALL SELECT seq, 0, process, 'tally', json_object(
     'policy', policy, 'name', name, 'what', what, 'count', count) FROM tallies WHERE {0}
 """
 _IN_ORDER = "ORDER BY {0} LIMIT :limit"
+
+_LATEST_STATES = """
+SELECT policy, body FROM transitions WHERE seq IN (
+    SELECT max(seq) FROM transitions
+    WHERE (policy = :policy OR policy >= :first AND policy < :end)
+        AND json_extract(body, '$.detail.state') IS NOT NULL
+    GROUP BY policy
+) ORDER BY seq DESC
+"""
 
 _ALL = """
 SELECT kind, body FROM (
@@ -162,6 +172,18 @@ def transitions(db: sqlite3.Connection, policy: str | None, limit: int) -> list[
         (policy, limit),
     )
     return [Transition(**json.loads(body)) for (body,) in rows]
+
+
+def latest_states(db: sqlite3.Connection, policy: str) -> dict[str, Transition]:
+    """The last change with a ``detail`` of a policy, and of each of its keys, newest first.
+
+    The last is the one that was written last: the wall clock may have been set back.
+    """
+    name = policy.encode("utf-8", "backslashreplace").decode("utf-8")
+    # Between these are the names that begin with the policy's and a bracket.
+    bounds = {"policy": name, "first": f"{name}[", "end": f"{name}{chr(ord('[') + 1)}"}
+    rows = db.execute(_LATEST_STATES, bounds)
+    return {found: Transition(**json.loads(body)) for found, body in rows}
 
 
 def tallies(db: sqlite3.Connection) -> list[Tally]:

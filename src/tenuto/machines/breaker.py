@@ -55,7 +55,7 @@ class Event(Enum):
     SUCCEEDED = auto()
     FAILED = auto()
     RELEASED = auto()
-    """The call ended and proves nothing: its permit is given back."""
+    """The call ended and proves nothing but its pace: its permit is given back."""
     OVERDUE = auto()
     """The call has not ended and is slow already."""
     FORCE_OPEN = auto()
@@ -141,11 +141,11 @@ class Breaker:
         "_era",
         "_failures",
         "_granted",
-        "_reopenings",
         "_settings",
         "_slow",
         "_streak",
         "opened_at",
+        "reopenings",
         "state",
         "tally",
         "turn",
@@ -159,12 +159,13 @@ class Breaker:
     """When an open circuit lets probes through."""
     opened_at: float
     """When it opened. A failed probe changes nothing about that."""
+    reopenings: int
+    """How many times a probe has failed since then."""
     turn: float
     """When successes counted on the tally have to be told by ``turn_over``, at the latest."""
 
     _streak: int  # failures since the last success
     _counted: int  # how much of the tally is in the windows
-    _reopenings: int
     _granted: int  # probes out, or answered
     _answered: int
     _failures: CountWindow | TimeWindow | None
@@ -222,16 +223,23 @@ class Breaker:
         if self.tally is not None:
             self._move_counted(self.tally, now)
 
-    def reconfigure(self, settings: BreakerSettings, now: float) -> None:
-        """Go by other settings from now on, and keep what was counted as far as it fits."""
-        before, self._settings = self._settings, settings
+    def reconfigure(self, settings: BreakerSettings, now: float) -> Decision:
+        """Go by other settings from now on, and keep what was counted as far as it fits.
+
+        An open circuit opens for what it had left, or for what it would get now, if that is less.
+        """
+        self._settings = settings
         if self.tally is not None:
             self.turn_over(now)
-            self._failures = self._adapted(self._failures, before, settings.failure_rate, now)
-            self._slow = self._adapted(self._slow, before, settings.slow_rate, now)
+            self._failures = self._adapted(self._failures, settings.failure_rate, now)
+            self._slow = self._adapted(self._slow, settings.slow_rate, now)
             self._set_turn()
         elif self.state is State.OPEN:
-            self.until = min(self.until, now + settings.timeout)
+            self.until = min(self.until, now + self._open_time(0.0))
+        elif self.state is State.HALF_OPEN and self._answered >= settings.permits:
+            self._close(State.CLOSED, now)
+            return Decision.CLOSED
+        return Decision.NOTED
 
     def retire(self) -> Breaker:
         """A machine that goes on from here; this one admits nobody any more."""
@@ -239,18 +247,22 @@ class Breaker:
         self.tally, self.until = None, -math.inf
         return heir
 
-    def restore(self, state: State, now: float, *, opened_at: float, until: float) -> None:
+    def restore(
+        self, state: State, now: float, *, opened_at: float, until: float, reopenings: int
+    ) -> None:
         """Go on where another machine has stopped; times as this one's clock tells them."""
+        self._close(state, now)
         if state in (State.OPEN, State.HALF_OPEN, State.FORCED_OPEN):
             forced = state is State.FORCED_OPEN
             self._open(State.FORCED_OPEN if forced else State.OPEN, now, until)
             self.opened_at = min(opened_at, now)
-        else:
-            self._close(state, now)
+            self.reopenings = reopenings
 
     def _on_counted(self, event: Event, now: float, tally: Tally, pace: Pace) -> Decision:
         if tally is not self.tally:
             return Decision.LATE
+        if event is Event.RELEASED and pace is Pace.SLOW:
+            event = Event.OVERDUE  # which it was before it ended, whether anybody looked or not
         if self.state is not State.CLOSED or event is Event.RELEASED:
             return Decision.NOTED
         if event is Event.SUCCEEDED and pace is Pace.FAST:
@@ -258,22 +270,23 @@ class Breaker:
                 self.turn_over(now)
             tally.successes += 1
             return Decision.NOTED
+        self._note(event, now, tally, pace)
+        if not self._too_many():
+            return Decision.NOTED
+        self._open(State.OPEN, now, now + self._open_time(0.0))
+        return Decision.OPENED
+
+    def _note(self, event: Event, now: float, tally: Tally, pace: Pace) -> None:
         self._move_counted(tally, now)
-        if event is Event.FAILED:
-            self._streak += 1
-        elif event is Event.SUCCEEDED:
-            self._streak = 0
-        if self._failures is not None and event is not Event.OVERDUE:
-            failed = event is Event.FAILED
-            self._failures.note(not failed, failed, now)
+        failed = event is Event.FAILED
+        if event is not Event.OVERDUE:  # how it ends is yet to come
+            self._streak = self._streak + 1 if failed else 0
+            if self._failures is not None:
+                self._failures.note(not failed, failed, now)
         if self._slow is not None and pace is not Pace.TOLD:
             slow = event is Event.OVERDUE or pace is Pace.SLOW
             self._slow.note(not slow, slow, now)
         self._set_turn()
-        if self._too_many():
-            self._open(State.OPEN, now, now + self._settings.timeout)
-            return Decision.OPENED
-        return Decision.NOTED
 
     def _on_probe(
         self, event: Event, now: float, probe: Probe, pace: Pace, chance: float
@@ -281,20 +294,21 @@ class Breaker:
         if probe.spent or probe.era != self._era:
             return Decision.LATE
         probe.spent = True
-        if event is Event.RELEASED:
-            self._granted -= 1
-        elif event is not Event.SUCCEEDED or pace is not Pace.FAST:  # slowness is no recovery
-            self._reopenings += 1
+        slow = event is Event.OVERDUE or pace is not Pace.FAST
+        if event is Event.FAILED or slow:  # to be slow is not to be back
+            self.reopenings += 1
             opened_at = self.opened_at
-            self._open(State.OPEN, now, now + self._grown_timeout(chance))
+            self._open(State.OPEN, now, now + self._open_time(chance))
             self.opened_at = opened_at
             return Decision.OPENED
-        else:
-            self._answered += 1
-            if self._answered == self._settings.permits:
-                self._close(State.CLOSED, now)
-                return Decision.CLOSED
-        return Decision.NOTED
+        if event is Event.RELEASED:
+            self._granted -= 1
+            return Decision.NOTED
+        self._answered += 1
+        if self._answered < self._settings.permits:
+            return Decision.NOTED
+        self._close(State.CLOSED, now)
+        return Decision.CLOSED
 
     def _move_counted(self, tally: Tally, now: float) -> None:
         """What was counted on the tally goes into the windows, and ends a row of failures."""
@@ -320,10 +334,10 @@ class Breaker:
             return False
         return window.bad >= rate * window.calls
 
-    def _grown_timeout(self, chance: float) -> float:
+    def _open_time(self, chance: float) -> float:
         settings = self._settings
         # The exponent is bounded: a float overflows after a thousand failed probes.
-        grown = settings.timeout * _GROWTH ** min(self._reopenings, 64)
+        grown = settings.timeout * _GROWTH ** min(self.reopenings, 64)
         jittered = min(grown, settings.max_timeout) * (1.0 - _JITTER * chance)
         return max(settings.timeout, jittered)
 
@@ -339,7 +353,7 @@ class Breaker:
         self._era += 1
         self.state = state
         self.until = self.opened_at = -math.inf
-        self._granted = self._answered = self._reopenings = self._streak = self._counted = 0
+        self._granted = self._answered = self.reopenings = self._streak = self._counted = 0
         self._failures = self._new_window(self._settings.failure_rate, now)
         self._slow = self._new_window(self._settings.slow_rate, now)
         self._set_turn()
@@ -358,17 +372,13 @@ class Breaker:
         return CountWindow(settings.window_calls or _CALLS)
 
     def _adapted(
-        self,
-        window: CountWindow | TimeWindow | None,
-        before: BreakerSettings,
-        rate: float | None,
-        now: float,
+        self, window: CountWindow | TimeWindow | None, rate: float | None, now: float
     ) -> CountWindow | TimeWindow | None:
         """``window`` as the settings have it now; what it cannot hold is forgotten."""
         settings = self._settings
-        if rate is None:
-            return None
-        if isinstance(window, CountWindow) and settings.window_seconds is None:
-            return window.resized(settings.window_calls or _CALLS)
-        same = before.window_seconds == settings.window_seconds is not None
-        return window if same and window is not None else self._new_window(rate, now)
+        if rate is not None:
+            if isinstance(window, CountWindow) and settings.window_seconds is None:
+                return window.resized(settings.window_calls or _CALLS)
+            if isinstance(window, TimeWindow) and settings.window_seconds is not None:
+                return window.resized(settings.window_seconds, now)
+        return self._new_window(rate, now)

@@ -72,6 +72,17 @@ class TimeWindow:
         """How many of them were bad."""
         return sum(self._bad)
 
+    def resized(self, seconds: float, now: float) -> TimeWindow:
+        """A window of another length with what of this one it can hold, to the bucket."""
+        window = TimeWindow(seconds, now)
+        for age in range(_BUCKETS):
+            middle = self.turn - (age + 0.5) * self._span
+            slot = math.floor(min(middle, now) / window._span)
+            if slot > window._slot - _BUCKETS:
+                window._good[slot % _BUCKETS] += self._good[(self._slot - age) % _BUCKETS]
+                window._bad[slot % _BUCKETS] += self._bad[(self._slot - age) % _BUCKETS]
+        return window
+
     def note(self, good: int, bad: int, now: float) -> None:
         """``good`` calls ended before ``turn``; then, at ``now``, ``bad`` ones."""
         self._good[self._slot % _BUCKETS] += good

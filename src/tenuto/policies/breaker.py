@@ -11,15 +11,16 @@ from typing import Any, ParamSpec, TypeVar
 
 from tenuto.clock import SYSTEM_CLOCK, Clock
 from tenuto.errors import ConfigurationError
-from tenuto.machines import BreakerSettings, Event, Permit, State
+from tenuto.machines import BreakerSettings, Event, State
 
 from .engine.circuit import Circuit
 from .engine.contracts import Call
 from .engine.family import CircuitFamily
 from .engine.guard import protect
+from .engine.held import Held
 from .engine.memory import CircuitMemory
 from .engine.outcome import Outcome
-from .events import EventKind, Listener
+from .events import Listener
 from .rules import Exceptions, Matcher, check_number, matcher
 
 __all__ = ["CircuitBreaker"]
@@ -28,9 +29,11 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _BLOCK = "circuit breaker"
+_FIXED = {"name", "key", "max_keys", "clock"}
+_KNOWN_TO_PATHS = {"fallback", "on_event", "shadow"}
 
-# The permits of the ``with`` blocks this thread or task is in, innermost last.
-_entered: ContextVar[tuple[tuple[Circuit, Permit | None, int | None], ...]] = ContextVar(
+# The ``with`` blocks this thread or task is in, innermost last.
+_entered: ContextVar[tuple[tuple[Circuit, Held], ...]] = ContextVar(
     "tenuto_circuits_entered", default=()
 )
 
@@ -165,7 +168,7 @@ class CircuitBreaker:
         return self.circuit.state
 
     def force_open(self) -> None:
-        """Refuse every call until ``force_closed`` or ``reset``; with keys, of those there are."""
+        """Refuse every call until ``force_closed`` or ``reset``; with keys, of all."""
         self._command(Event.FORCE_OPEN)
 
     def force_closed(self) -> None:
@@ -177,29 +180,38 @@ class CircuitBreaker:
         self._command(Event.RESET)
 
     def remember(self) -> CircuitMemory:
-        """Where the circuit stands, for ``restore`` in another process."""
+        """Where the circuit stands, for ``restore`` in another process. With keys: see ``at``."""
         return self.circuit.remember()
 
-    def restore(self, memory: CircuitMemory) -> None:
-        """Go on where a circuit in another process has stopped."""
-        self.circuit.restore(memory)
+    def restore(self, memory: CircuitMemory, *, key: str | None = None) -> None:
+        """Go on where a circuit in another process has stopped; nobody is told.
+
+        That of a ``key``, in the words of names, goes on when the key is met for the first time.
+        """
+        if key is None:
+            self.circuit.restore(memory)
+        elif self.circuits is not None:
+            self.circuits.expect(key, memory)
 
     def reconfigure(self, **settings: Any) -> None:
         """Go by other settings from the next call on; open circuits stay open.
 
-        Raises ConfigurationError where they make no sense, or where it is one of ``key``,
-        ``max_keys`` and ``clock``, which calls under way rely on; nothing has changed then.
+        What was counted stays, as far as the windows allow. Raises ConfigurationError where the
+        settings make no sense, or where it is one of ``name``, ``key``, ``max_keys`` and
+        ``clock``, which others rely on; nothing has changed then.
         """
-        if fixed := sorted({"key", "max_keys", "clock"} & settings.keys()):
+        if fixed := sorted(_FIXED & settings.keys()):
             raise ConfigurationError(fixed[0], "it cannot change while the breaker is in force")
         changed = replace(self, **settings)
         for name in settings:
             object.__setattr__(self, name, getattr(changed, name))
         self._derive()
         for circuit in self._all():
-            circuit.reconfigure()
+            circuit.reconfigure(renew=not _KNOWN_TO_PATHS.isdisjoint(settings))
 
     def _command(self, event: Event) -> None:
+        if self.circuits is not None:
+            self.circuits.forced = None if event is Event.RESET else event
         for circuit in self._all():
             circuit.command(event)
 
@@ -272,19 +284,20 @@ class Block:
         """Close the circuit and forget what was counted."""
         self._circuit.command(Event.RESET)
 
+    def remember(self) -> CircuitMemory:
+        """Where the circuit stands, for ``restore`` in another process."""
+        return self._circuit.remember()
+
     def __enter__(self) -> None:
         circuit = self._circuit
-        permit, starts_probing = circuit.admit()
-        flight = None
-        if permit is None:
+        timed = not callable(circuit.terms.slow_after)  # which would ask for arguments
+        held = circuit.enter(_BLOCK, ((), {}) if timed else None)
+        if held is None:
             refusal = circuit.refusal(_BLOCK)
             if not circuit.terms.shadow:
                 raise refusal
-        elif circuit.flights is not None:
-            flight = circuit.flights.begin(circuit.monotonic(), permit, Call((), {}))
-        _entered.set((*_entered.get(), (circuit, permit, flight)))
-        if starts_probing:
-            circuit.announce(EventKind.PROBING, _BLOCK)
+            held = Held(_nothing)
+        _entered.set((*_going_on(), (circuit, held)))
 
     def __exit__(
         self,
@@ -292,12 +305,19 @@ class Block:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        entered = _entered.get()
+        entered = _going_on()
         # Blocks in interleaved generators do not end innermost first.
-        mine = [i for i, (circuit, *_) in enumerate(entered) if circuit is self._circuit]
+        mine = [i for i, (circuit, _) in enumerate(entered) if circuit is self._circuit]
         if not mine:
-            return  # an async generator closed by another task: its permit is out of sight
+            return  # a generator closed elsewhere: its permit comes back with its own context
         _entered.set(entered[: mine[-1]] + entered[mine[-1] + 1 :])
-        circuit, permit, flight = entered[mine[-1]]
-        if permit is not None:
-            circuit.settle(permit, Outcome(error=error), _BLOCK, flight)
+        entered[mine[-1]][1].settle(Outcome(error=error))
+
+
+def _going_on() -> tuple[tuple[Circuit, Held], ...]:
+    """The blocks that have been entered here, without those that were left elsewhere."""
+    return tuple(each for each in _entered.get() if not each[1].spent)
+
+
+def _nothing(outcome: Outcome | None) -> None:
+    """Nothing was given, so nothing has to be given back."""

@@ -9,19 +9,22 @@ from tenuto.policies import CircuitMemory
 
 __all__ = ["remembered"]
 
-_LATEST = 50  # changes of state: other policies of the same name make some too
 
+def remembered(journal: Journal, name: str) -> dict[str | None, CircuitMemory]:
+    """The last state of the circuit ``name`` that ``journal`` knows, and of its keys, by key.
 
-def remembered(journal: Journal, name: str) -> CircuitMemory | None:
-    """The last state of the circuit ``name`` that ``journal`` knows; None where it knows none."""
+    The circuit itself is at None. Empty where nothing is known.
+    """
     try:
-        changes = journal.transitions(name, limit=_LATEST)
+        changes = journal.latest_states(name)
     except (sqlite3.Error, OSError) as error:
         journal.count_loss(f"remembering circuits: {type(error).__name__}")
-        return None
-    for change in changes:
+        return {}
+    found: dict[str | None, CircuitMemory] = {}
+    for policy, change in changes.items():
+        key = None if policy == name else policy[len(name) + 1 : -1]
         try:
-            return CircuitMemory.from_dict(change.detail)
+            found[key] = CircuitMemory.from_dict(change.detail)
         except (KeyError, TypeError, ValueError):
-            continue  # of another policy, or another version
-    return None
+            continue  # of another version
+    return found

@@ -32,13 +32,13 @@ def force_open(name: str) -> Generator[None, None, None]:
 
 @contextmanager
 def _forced_open(circuit: Circuit) -> Generator[None, None, None]:
-    machine, lock = circuit.machine, circuit._lock  # noqa: SLF001 - nobody else may set a state
+    lock = circuit._lock  # noqa: SLF001 - nobody else may set a state
     with lock:
-        before = copy.copy(machine)
-        machine.on(Event.FORCE_OPEN, circuit.monotonic())
+        before = copy.copy(circuit.machine)
+        circuit.machine.on(Event.FORCE_OPEN, circuit.monotonic())
     try:
         yield
     finally:
         with lock:
-            for part in Breaker.__slots__:
-                setattr(machine, part, getattr(before, part))
+            for part in Breaker.__slots__:  # calls look at this very machine
+                setattr(circuit.machine, part, getattr(before, part))

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Generator, Mapping
 from threading import RLock
 from typing import Any
 
-from tenuto.capture.redact import scrub
 from tenuto.errors import CircuitOpenError, FaultClass, classify
 from tenuto.machines import Breaker, Decision, Event, Pace, Permit, Probe, State
 from tenuto.policies.events import EventKind, PolicyEvent, hook_failed
 from tenuto.policies.events import announce as tell
 
-from .contracts import Call, CircuitTerms
+from .contracts import CircuitTerms
 from .flights import Flights
+from .held import Held
 from .lineage import is_neutral, is_refusal
-from .memory import CircuitMemory, summary
+from .memory import CircuitMemory, one_line, summary
 from .outcome import Outcome
 from .registry import register
 
@@ -63,7 +64,7 @@ class Circuit:
     @property
     def last_fault(self) -> str | None:
         """The last failure that was counted, in a line, without what is secret."""
-        return None if self._fault is None else scrub(self._fault)
+        return None if self._fault is None else one_line(self._fault)
 
     def name(self, otherwise: str) -> str:
         """What errors and events call it."""
@@ -78,49 +79,57 @@ class Circuit:
         kwargs: Mapping[str, Any],
     ) -> Generator[Callable[..., Any], Outcome, Outcome]:
         """One call through the circuit: yields what has to be called, is sent how it ended."""
-        permit, starts_probing = self.admit(name)
-        if permit is None:
-            if self.terms.shadow:
-                self.refusal(name)
-                return (yield function)
+        held = self.enter(name, None if _is_iterated(function) else (args, kwargs))
+        if held is None:
             refusal = self.refusal(name)
+            if self.terms.shadow:
+                return (yield function)
             if self.terms.fallback is None:
                 return Outcome(error=refusal)
             return (yield self.terms.fallback)
-        flight = None
-        if self.flights is not None:
-            flight = self.flights.begin(self.monotonic(), permit, Call(args, kwargs))
         outcome: Outcome | None = None
         try:
-            if starts_probing:
-                self.announce(EventKind.PROBING, name)
             outcome = yield function
         finally:
             # However this ends, the permit is given back: dropped halfway, it proves nothing.
-            self.settle(permit, outcome, name, flight)
+            held.settle(outcome)
         return outcome
 
-    def admit(self, name: str = "circuit breaker") -> tuple[Permit | None, bool]:
-        """The permit for one call, if there is one, and whether it is the first to probe."""
+    def enter(
+        self, name: str, call: tuple[tuple[Any, ...], Mapping[str, Any]] | None
+    ) -> Held | None:
+        """Let one call in; None: it is refused. Only a ``call`` whose arguments are told is timed.
+
+        How long a generator takes is up to its consumer, so that is none.
+        """
         self.look(name)
-        machine, now = self.machine, self.monotonic()
+        flights, now = self.flights, self.monotonic()
+        due = None if flights is None or call is None else flights.due(now, *call)
         with self._lock:
-            before = machine.state
-            permit = machine.admit(now)
-            return permit, isinstance(permit, Probe) and before is not State.HALF_OPEN
+            before = self.machine.state
+            permit = self.machine.admit(now)
+        if permit is None:
+            return None
+        flight = None if flights is None or due is None else flights.begin(due, permit)
+        held = Held(lambda outcome: self.settle(permit, outcome, name, flight))
+        if isinstance(permit, Probe) and before is not State.HALF_OPEN:
+            try:
+                self.announce(EventKind.PROBING, name)
+            except BaseException:  # an interruption, while the listener ran
+                held.settle(None)
+                raise
+        return held
 
     def settle(
         self, permit: Permit, outcome: Outcome | None, name: str, flight: int | None = None
     ) -> None:
         """The call under ``permit`` is over. Without an outcome it proves nothing."""
         event = Event.RELEASED if outcome is None else self._meaning(outcome)
-        error = None if outcome is None else outcome.error
-        if event is Event.FAILED and error is not None:
-            self._fault = summary(error)
         now, pace = self.monotonic(), Pace.FAST
         if flight is not None and self.flights is not None:
             pace = self.flights.end(flight, now)
-        self._take_in(event, now, permit, name, pace=pace, error=error)
+        error = None if outcome is None else outcome.error
+        self._take_in(event, now, permit, name, pace, error if event is Event.FAILED else None)
 
     def command(self, event: Event) -> None:
         """Force the circuit open or closed, or reset it."""
@@ -142,8 +151,7 @@ class Circuit:
         if flights is None or (now := self.monotonic()) < flights.look_at:
             return
         for permit in flights.overdue(now):
-            self._fault = "a call has not ended and is slow already"
-            self._take_in(Event.OVERDUE, now, permit, name, pace=Pace.SLOW)
+            self._take_in(Event.OVERDUE, now, permit, name, Pace.SLOW)
 
     def refusal(self, name: str) -> CircuitOpenError:
         """The error for a call that is not let through: a new one each time."""
@@ -156,7 +164,8 @@ class Circuit:
             open_for = 0.0  # it has closed meanwhile
         back = "" if retry_after is None else f"; come back in {retry_after:.3g} s"
         probing = "; a probe is under way" if state is State.HALF_OPEN else ""
-        fault = "" if self.last_fault is None else f"; last fault: {self.last_fault}"
+        last_fault = self.last_fault
+        fault = "" if last_fault is None else f"; last fault: {last_fault}"
         shown = self.name(name)
         refusal = CircuitOpenError(
             message=f"{shown} was not called, its circuit is open{back}{probing}{fault}",
@@ -164,39 +173,41 @@ class Circuit:
             retry_after=retry_after,
             open_for=open_for,
             since=self.terms.clock.now() - open_for,
-            last_fault=self.last_fault,
+            last_fault=last_fault,
         )
         self.announce(EventKind.REFUSED, name, refusal, retry_after)
         return refusal
 
-    def reconfigure(self) -> None:
+    def reconfigure(self, *, renew: bool) -> None:
         """Go by what the terms say now; what was counted stays, as far as it fits.
 
-        Paths that were made for other settings are sent the long way, which is always right: the
-        machine they look at is retired.
+        ``renew`` the paths of the functions that are guarded already, if what they know of the
+        terms is no longer so: the machine they look at is retired, and they look for another.
         """
-        now = self.monotonic()
-        limit = self.terms.slow_after
+        now, limit = self.monotonic(), self.terms.slow_after
         with self._lock:
-            shape = self.machine.turn < math.inf, self.flights is not None
-            self.machine.reconfigure(self.terms.settings, now)
+            shape, before = self._shape(), self.machine.state
+            decision = self.machine.reconfigure(self.terms.settings, now)
             if limit is None or self.flights is None:
                 self.flights = None if limit is None else Flights(limit)
             else:
                 self.flights.limit = limit
-            if shape != (self.machine.turn < math.inf, self.flights is not None):
+            if renew or shape != self._shape():
                 self.machine = self.machine.retire()
+        if decision is Decision.CLOSED:
+            self.announce(EventKind.CLOSED, "circuit breaker", before=before)
 
     def remember(self) -> CircuitMemory:
         """What the circuit has to know to go on in another process."""
-        now, wall = self.monotonic(), self.terms.clock.now()
+        now, wall, last_fault = self.monotonic(), self.terms.clock.now(), self.last_fault
         with self._lock:
             machine = self.machine
             return CircuitMemory(
                 machine.state,
                 since=wall + machine.opened_at - now if math.isfinite(machine.opened_at) else None,
                 until=wall + machine.until - now if math.isfinite(machine.until) else None,
-                last_fault=self.last_fault,
+                reopenings=machine.reopenings,
+                last_fault=last_fault,
             )
 
     def restore(self, memory: CircuitMemory) -> None:
@@ -205,13 +216,22 @@ class Circuit:
         The wall clock may have been set since: nothing waits longer than ``max_timeout``.
         """
         now, wall = self.monotonic(), self.terms.clock.now()
-        longest = self.terms.settings.max_timeout
-        left = 0.0 if memory.until is None else memory.until - wall
-        until = math.inf if memory.state is State.FORCED_OPEN else now + min(left, longest)
+        left = 0.0 if memory.until is None else max(0.0, memory.until - wall)
+        left = min(left, self.terms.settings.max_timeout)
         ago = 0.0 if memory.since is None else max(0.0, wall - memory.since)
-        self._fault = memory.last_fault
         with self._lock:
-            self.machine.restore(memory.state, now, opened_at=now - ago, until=until)
+            self._fault = memory.last_fault
+            self.machine.restore(
+                memory.state,
+                now,
+                opened_at=now - ago,
+                until=math.inf if memory.state is State.FORCED_OPEN else now + left,
+                reopenings=memory.reopenings,
+            )
+
+    def _shape(self) -> tuple[bool, bool]:
+        """What decides which happy path is the right one."""
+        return self.machine.turn < math.inf, self.flights is not None
 
     def _take_in(
         self,
@@ -219,19 +239,24 @@ class Circuit:
         now: float,
         permit: Permit,
         name: str,
-        *,
         pace: Pace,
-        error: BaseException | None = None,
+        failure: BaseException | None = None,
     ) -> None:
         chance = self.terms.clock.random() if isinstance(permit, Probe) else 0.0
         with self._lock:
             before = self.machine.state
             decision = self.machine.on(event, now, permit, pace=pace, chance=chance)
             wait = self.machine.retry_after(now)
+        if decision is Decision.LATE:
+            return
+        if failure is not None:
+            self._fault = summary(failure)
+        elif event is Event.OVERDUE:
+            self._fault = "a call has not ended and is slow already"
+        elif decision is Decision.OPENED:
+            self._fault = "calls are too slow"
         if decision is Decision.OPENED:
-            if error is None:
-                self._fault = "calls are too slow"
-            self.announce(EventKind.TRIPPED, name, error, wait, before=before)
+            self.announce(EventKind.TRIPPED, name, failure, wait, before=before)
         elif decision is Decision.CLOSED:
             self.announce(EventKind.CLOSED, name, before=before)
 
@@ -278,3 +303,7 @@ class Circuit:
             memory=None if kind is EventKind.REFUSED else self.remember().to_dict(),
         )
         tell(listener, event)
+
+
+def _is_iterated(function: Callable[..., Any]) -> bool:
+    return inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)

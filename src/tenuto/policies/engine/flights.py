@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import count
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from tenuto.machines import Pace, Permit
 from tenuto.policies.events import hook_failed
@@ -15,6 +16,8 @@ from .contracts import Call
 __all__ = ["Flights", "Limit"]
 
 Limit: TypeAlias = float | Callable[[Call], float]
+
+_call = partial(tuple.__new__, Call)  # a named tuple's own constructor takes twice as long
 
 _LOOKS = 10  # in the time that a call may take: so late is a slow one noticed at most
 _LOOK_EVERY = 0.1  # seconds, where that time depends on the call
@@ -38,20 +41,26 @@ class Flights:
         self.look_at = -math.inf
         """When somebody should look for calls that are late."""
 
-    def due(self, now: float, call: Call) -> float:
+    def due(self, now: float, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> float:
         """When a call that begins now is late."""
-        if not callable(self.limit):
-            return now + self.limit
+        limit = self.limit
+        if not callable(limit):
+            return now + limit
         try:
-            return now + float(self.limit(call))
+            seconds = limit(_call((args, kwargs)))
+            late = now + seconds if seconds >= 0.0 else None
         except Exception as broken:  # a rule's bug must not cost the user the call
             hook_failed(broken)
             return math.inf
+        if late is None:
+            hook_failed(ValueError(f"slow_after gave {seconds!r}"))
+            return math.inf
+        return late
 
-    def begin(self, now: float, permit: Permit, call: Call) -> int:
-        """A call begins; its number."""
+    def begin(self, due: float, permit: Permit) -> int:
+        """A call begins that is late after ``due``; its number."""
         number = self.next()
-        self.calls[number] = self.due(now, call), permit
+        self.calls[number] = due, permit
         return number
 
     def end(self, number: int, now: float) -> Pace:

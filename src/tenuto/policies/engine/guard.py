@@ -73,7 +73,7 @@ def protect(
     return cast("Callable[P, R]", call)
 
 
-def _wrapper(guarded: Guarded) -> Callable[..., Any]:
+def _wrapper(guarded: Guarded, *, returns_awaitables: bool = False) -> Callable[..., Any]:
     function, retry, circuit = guarded.function, guarded.retry, guarded.circuit
 
     def steps(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Steps:
@@ -84,7 +84,9 @@ def _wrapper(guarded: Guarded) -> Callable[..., Any]:
     if inspect.isasyncgenfunction(function):
         return async_generator(steps, guarded.clock)
     is_async = inspect.iscoroutinefunction(function)
-    slow = SlowPath(guarded, _quick_substitute(guarded))
+    slow = SlowPath(
+        guarded, _quick_substitute(guarded), _wrapper, returns_awaitables=returns_awaitables
+    )
     if retry is not None and retry.timed:
         return careful_async(slow) if is_async else careful(slow)
     if circuit is None:

@@ -14,7 +14,6 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeAlias
 
 from .circuit import Circuit
-from .contracts import Call as Arguments
 from .flights import Flights
 from .lineage import giving_up
 from .outcome import Outcome
@@ -239,7 +238,7 @@ def watched(slow: SlowPath, circuit: Circuit, flights: Flights) -> Call:  # noqa
                 return slow.start(args, kwargs)
             return substitute(*args, **kwargs)
         limit = flights.limit
-        due = flights.due(started, Arguments(args, kwargs)) if callable(limit) else started + limit
+        due = flights.due(started, args, kwargs) if callable(limit) else started + limit
         flight = begin()
         flying[flight] = due, tally
         before = giving_up.count
@@ -281,7 +280,7 @@ def watched_async(slow: SlowPath, circuit: Circuit, flights: Flights) -> AsyncCa
             result = substitute(*args, **kwargs)
             return await result if hasattr(type(result), "__await__") else result
         limit = flights.limit
-        due = flights.due(started, Arguments(args, kwargs)) if callable(limit) else started + limit
+        due = flights.due(started, args, kwargs) if callable(limit) else started + limit
         flight = begin()
         flying[flight] = due, tally
         before = giving_up.count

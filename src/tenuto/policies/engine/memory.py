@@ -1,16 +1,20 @@
-"""What of a circuit outlives its process."""
+"""What of a circuit outlives its process, and what it tells of its last fault."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from tenuto.capture.redact import scrub
 from tenuto.machines import State
 
-__all__ = ["CircuitMemory", "summary"]
+__all__ = ["CircuitMemory", "one_line", "summary"]
 
 _LONGEST_SUMMARY = 200  # characters
+_OVERLAP = 1024  # a secret that the cut would split is still recognised
+_MOST_REOPENINGS = 64  # more make no difference: the open time is at its cap
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,30 +29,50 @@ class CircuitMemory:
     """When it opened."""
     until: float | None = None
     """When it lets probes through."""
+    reopenings: int = 0
+    """How many probes have failed since it opened."""
     last_fault: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON can hold it."""
-        return {
-            "state": self.state.value,
-            "since": self.since,
-            "until": self.until,
-            "last_fault": self.last_fault,
-        }
+        return {**asdict(self), "state": self.state.value}
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> CircuitMemory:
         """What ``to_dict`` was made of. Raises ValueError, KeyError or TypeError for nonsense."""
-        since, until = (None if row[key] is None else float(row[key]) for key in ("since", "until"))
         fault = row["last_fault"]
-        return cls(State(row["state"]), since, until, None if fault is None else str(fault))
+        return cls(
+            State(row["state"]),
+            _moment(row["since"]),
+            _moment(row["until"]),
+            min(max(0, int(row["reopenings"])), _MOST_REOPENINGS),
+            None if fault is None else one_line(str(fault), _LONGEST_SUMMARY),
+        )
+
+
+def _moment(value: Any) -> float | None:
+    if value is None:
+        return None
+    moment = float(value)
+    if not math.isfinite(moment):
+        raise ValueError(value)
+    return moment
 
 
 def summary(error: BaseException) -> str:
-    """``error`` in a short line that no terminal and no log takes for anything else."""
+    """What ``error`` says of itself, bounded. What is secret comes out when it is read."""
     try:
-        text = f"{type(error).__name__}: {error}"
+        return f"{type(error).__name__}: {error}"[: _LONGEST_SUMMARY + _OVERLAP]
     except Exception:  # an error may fail to describe itself
-        text = type(error).__name__
-    shown = "".join(char if char.isprintable() else " " for char in text[:_LONGEST_SUMMARY])
-    return " ".join(shown.split())
+        return type(error).__name__
+
+
+def one_line(text: str, longest: int = _LONGEST_SUMMARY) -> str:
+    """``text`` without secrets, in a line that no terminal and no log takes for anything else."""
+    text = scrub(text[: longest + _OVERLAP])[:longest]
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+        for char in text
+    )

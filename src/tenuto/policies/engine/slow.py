@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, TypeAlias
 
-from tenuto.machines import Permit
+from tenuto.machines import Breaker, Permit
 
 from .drive import drive, drive_async, is_awaitable, settle
 from .outcome import Outcome
@@ -26,28 +27,62 @@ class SlowPath:
     ``before`` is ``giving_up.count`` from before it.
     """
 
-    __slots__ = ("_clock", "earned", "guarded", "returns_awaitables", "substitute")
+    __slots__ = (
+        "_clock",
+        "_heir",
+        "_known",
+        "_renew",
+        "earned",
+        "guarded",
+        "returns_awaitables",
+        "substitute",
+    )
 
-    def __init__(self, guarded: Guarded, substitute: Callable[..., Any] | None) -> None:
+    def __init__(
+        self,
+        guarded: Guarded,
+        substitute: Callable[..., Any] | None,
+        renew: Callable[..., Callable[..., Any]],
+        *,
+        returns_awaitables: bool = False,
+    ) -> None:
         self.guarded = guarded
+        self._renew = renew
+        self._known = None if guarded.circuit is None else guarded.circuit.machine
+        self._heir: tuple[Breaker, Callable[..., Any]] | None = None
         self.substitute = substitute
         """Answers refused calls at once, where nobody needs to hear of the refusal."""
         retry = guarded.retry
         self.earned = None if retry is None or retry.budget is None else retry.budget.tally
         """Where calls that go well earn what retries will cost."""
         self._clock = guarded.clock
-        self.returns_awaitables = False
+        self.returns_awaitables = returns_awaitables
         """Whether a plain function was seen to: its waits must not block an event loop."""
 
     def start(self, args: Args, kwargs: Kwargs) -> Any:
         """Make the whole call here."""
+        if (heir := self._successor()) is not None:
+            return heir(*args, **kwargs)
         if self.returns_awaitables:
             return self.start_async(args, kwargs)
         return drive(series(self.guarded, args, kwargs), self._clock, args, kwargs).unwrap()
 
     async def start_async(self, args: Args, kwargs: Kwargs) -> Any:
+        if (heir := self._successor()) is not None:
+            result = heir(*args, **kwargs)
+            return await result if is_awaitable(result) else result
         steps = series(self.guarded, args, kwargs)
         return (await drive_async(steps, self._clock, args, kwargs)).unwrap()
+
+    def _successor(self) -> Callable[..., Any] | None:
+        """The happy path for what the circuit is like now, if this is not that any more."""
+        circuit = self.guarded.circuit
+        if circuit is None or (machine := circuit.machine) is self._known:
+            return None
+        if self._heir is None or self._heir[0] is not machine:
+            path = self._renew(self.guarded, returns_awaitables=self.returns_awaitables)
+            self._heir = machine, path
+        return self._heir[1]
 
     def go_on(
         self,
@@ -126,14 +161,9 @@ class SlowPath:
         """Go on with a plain function that turned out to return awaitables."""
         self.returns_awaitables = True
         pending = self._await_and_go_on(result, permit, before, args, kwargs, flight)
-        if flight is None:  # a tally minds nobody who never comes back
+        if permit is None or flight is None:  # a tally minds nobody who never comes back
             return pending
-        return Promised(pending, lambda: self.give_back(permit, flight))
-
-    def give_back(self, permit: Permit | None, flight: int | None) -> None:
-        """A call is over that proves nothing."""
-        if permit is not None:
-            self._settle(permit, None, flight)
+        return Promised(pending, partial(self._settle, permit, None, flight))
 
     async def _await_and_go_on(
         self,
