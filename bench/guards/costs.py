@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import json
+import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
+import aiobreaker
+import circuitbreaker
+import hyx.circuitbreaker
+import interlock
+import purgatory
 import pybreaker
 
 from bench.guards import functions as f
 from bench.guards import peers
 from bench.timing import table
 from tenuto.policies import CircuitBreaker, Retry, stack
+from tenuto.policies.engine.circuit import Circuit
 
 THREADS, CALLS, NAP = 8, 20, 0.01
+ALIKE = 2_000
 IMPORTS = 9
 WATCHED = ("asyncio", "structlog", "tenacity", "redis")
 
@@ -66,48 +78,45 @@ def _threads() -> str:
 
 
 def _memory() -> str:
-    def sizes(make: Callable[[], Any], skip: tuple[type, ...]) -> int:
-        made = make()
-        seen: set[int] = set()
+    def each(make: Callable[[], Any]) -> str:
+        """Of many alike, by the allocator: their registration and their locks are in it."""
+        alike = [make() for _ in range(100)]
+        gc.collect()
+        tracemalloc.start()
+        before = tracemalloc.get_traced_memory()[0]
+        alike = [make() for _ in range(ALIKE)]
+        gc.collect()
+        taken = tracemalloc.get_traced_memory()[0] - before - sys.getsizeof(alike)
+        tracemalloc.stop()
+        return f"{taken / ALIKE:.0f} B"
 
-        def size(thing: Any) -> int:
-            if id(thing) in seen or isinstance(thing, (type, str, float, bool, *skip)):
-                return 0
-            if thing is not made and (callable(thing) or thing is None or isinstance(thing, int)):
-                return 0
-            seen.add(id(thing))
-            parts = list(thing.__dict__.values()) if hasattr(thing, "__dict__") else []
-            for kind in type(thing).__mro__:
-                slots = getattr(kind, "__slots__", ())
-                for slot in (slots,) if isinstance(slots, str) else slots:
-                    if not slot.startswith("__") and hasattr(thing, slot):
-                        parts.append(getattr(thing, slot))
-            own = sys.getsizeof(thing)
-            if hasattr(thing, "__dict__"):
-                own += sys.getsizeof(thing.__dict__)
-            if isinstance(thing, (list, tuple, dict)):
-                parts += thing.values() if isinstance(thing, dict) else thing
-            return own + sum(map(size, parts))
+    def ours(**settings: Any) -> tuple[str, str]:
+        terms = CircuitBreaker("hub", **settings).circuit.terms
+        return each(lambda: Circuit(terms)), each(lambda: CircuitBreaker("hub", **settings))
 
-        return size(made)
+    def theirs(guard: Callable[..., Any]) -> tuple[str, str]:
+        return "", each(guard)
 
-    from tenuto.machines import BreakerSettings
-
-    configuration = (CircuitBreaker, BreakerSettings)
+    purgatory_circuits, name = purgatory.SyncCircuitBreakerFactory(), itertools.count()
     rows = [
+        ("CircuitBreaker, 5 in a row", *ours()),
+        ("CircuitBreaker, rate over 100 calls", *ours(failure_rate=0.5)),
         (
-            "CircuitBreaker, 5 in a row",
-            f"{sizes(lambda: CircuitBreaker('hub').circuit, configuration)} B",
+            "CircuitBreaker, rate over 60 s",
+            *ours(failure_rate=0.5, window=timedelta(seconds=60)),
         ),
-        (
-            "CircuitBreaker, rate over 100 calls",
-            f"{sizes(lambda: CircuitBreaker('hub', failure_rate=0.5).circuit, configuration)} B",
-        ),
-        ("pybreaker", f"{sizes(pybreaker.CircuitBreaker, ())} B"),
+        ("CircuitBreaker, slow-call rate", *ours(failure_rate=0.5, slow_after=1.0, slow_rate=0.5)),
+        ("hyx", *theirs(hyx.circuitbreaker.consecutive_breaker)),
+        ("circuitbreaker", *theirs(circuitbreaker.CircuitBreaker)),
+        ("aiobreaker", *theirs(aiobreaker.CircuitBreaker)),
+        ("purgatory", *theirs(lambda: purgatory_circuits.get_breaker(str(next(name))))),
+        ("pybreaker", *theirs(pybreaker.CircuitBreaker)),
+        ("interlock", *theirs(lambda: interlock.CircuitBreaker(name="hub"))),
     ]
     return (
-        "State of one breaker, its lock included, without configuration and wrapper; goal 500 B."
-        "\n\n" + table(("breaker", "memory"), rows)
+        "A breaker, its lock included, without wrapper; goal 500 B for its state. With keys, one "
+        "configuration serves many states.\n\n"
+        + table(("breaker", "state", "with its configuration"), rows)
     )
 
 
@@ -147,14 +156,19 @@ def _imports() -> str:
 
     def measure(module: str) -> tuple[str, str, str]:
         runs = []
-        for _ in range(IMPORTS):
-            done = subprocess.run(
-                [sys.executable, "-c", code.format(module)],
-                capture_output=True,
-                text=True,
-                check=True,
-            )
-            runs.append(json.loads(done.stdout))
+        # All from compiled files, as an installed package is, whatever this process was told.
+        with tempfile.TemporaryDirectory() as compiled:
+            told = {**os.environ, "PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": compiled}
+            for _ in range(1 + IMPORTS):
+                done = subprocess.run(
+                    [sys.executable, "-c", code.format(module)],
+                    capture_output=True,
+                    text=True,
+                    check=True,
+                    env=told,
+                )
+                runs.append(json.loads(done.stdout))
+        del runs[0]  # it compiled them
         took = statistics.median(run[0] for run in runs)
         return module, f"{took * 1000:.0f} ms", ", ".join(runs[0][1]) or "–"
 

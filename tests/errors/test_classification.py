@@ -9,7 +9,8 @@ import struct
 import pytest
 
 from tenuto import errors
-from tenuto.errors import FaultClass, classify, most_urgent, register_fault
+from tenuto.errors import FaultClass, classification, classify, most_urgent, register_fault
+from tenuto.errors.classification import fault_of, told_by_type
 
 DATA, QUALITY, RESOURCE = FaultClass.DATA, FaultClass.QUALITY, FaultClass.RESOURCE
 INFRASTRUCTURE, CONFIGURATION = FaultClass.INFRASTRUCTURE, FaultClass.CONFIGURATION
@@ -195,3 +196,90 @@ class TestRegistry:
         for number in range(3000):
             assert classify(type(f"Made{number}", (ValueError,), {})()) is DATA
         assert len(classification._found) <= 1024
+
+
+class Bare(Exception):
+    """Nothing but a type."""
+
+
+def caused():
+    error = Bare()
+    error.__cause__ = TimeoutError()
+    return error
+
+
+def while_handling():
+    error = Bare()
+    error.__context__ = TimeoutError()
+    return error
+
+
+def noted():
+    error = Bare()
+    error.add_note("more")
+    return error
+
+
+class Hinting(Exception):
+    retry_after = 5.0
+
+
+class Declared(Exception):
+    fault_class = FaultClass.DATA
+
+
+class Odd(Exception):
+    def __getattribute__(self, name):
+        return super().__getattribute__(name)
+
+
+class Unsure(Exception):
+    """Its rule passes."""
+
+
+class Broken(Exception):
+    """Its rule is."""
+
+
+register_fault(Unsure, lambda error: None)
+register_fault(Broken, lambda error: 1 / 0)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (Bare(), (None,)),
+        (ConnectionError(), (FaultClass.INFRASTRUCTURE,)),
+        (PermissionError(errno.EACCES, "no"), (FaultClass.CONFIGURATION,)),
+        (caused(), None),
+        (while_handling(), None),
+        (noted(), None),
+        (Hinting(), None),
+        (Declared(), None),
+        (Odd(), None),
+        (ExceptionGroup("", [TimeoutError()]), None),
+        (Unsure(), None),
+        (Broken(), None),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_only_an_error_with_nothing_but_its_type_is_told_by_it(error, told):
+    assert told_by_type(error) == told == told_by_type(error)
+    assert told is None or told == (fault_of(error),)
+
+
+def test_what_is_told_by_type_follows_what_is_learnt_later():
+    class Later(Exception):
+        pass
+
+    assert told_by_type(Later()) == (None,)
+    register_fault(Later, FaultClass.DATA)
+    assert told_by_type(Later()) == (FaultClass.DATA,)
+    Later.fault_class = FaultClass.BUG
+    assert told_by_type(Later()) is None
+
+
+def test_types_made_at_run_time_are_not_kept_for_ever():
+    for _ in range(2 * classification._MAX_FOUND):
+        told_by_type(type("Made", (Exception,), {})())
+    assert len(classification._told) <= classification._MAX_FOUND

@@ -219,3 +219,28 @@ def test_what_was_forced_or_closed_is_so_again():
         machine.restore(state, 100.0, opened_at=70.0, until=math.inf, reopenings=0)
         assert machine.state is state
         assert (machine.admit(1e12) is None) == (state is State.FORCED_OPEN)
+
+
+def test_successes_of_before_leave_the_window_at_their_own_time():
+    machine = minding(window_calls=None, window_seconds=10.0, minimum_calls=2)
+    tell(machine, FAST, now=0.5)
+    wider = BreakerSettings(
+        failure_threshold=None, slow_rate=0.5, window_seconds=20.0, minimum_calls=2
+    )
+    machine.reconfigure(wider, 5.0)
+    assert tell(machine, SLOW, now=21.0) is Decision.NOTED
+
+
+def test_the_window_of_failures_follows_the_settings_too():
+    settings = BreakerSettings(
+        failure_threshold=None, failure_rate=0.5, window_calls=4, minimum_calls=2
+    )
+    machine = Breaker(settings, 0.0)
+    in_time = BreakerSettings(
+        failure_threshold=None, failure_rate=0.5, window_seconds=10.0, minimum_calls=2
+    )
+    machine.reconfigure(in_time, 0.0)
+    assert machine.turn == 1.0
+    assert tell(machine, FAILED_FAST) is Decision.NOTED
+    assert tell(machine, FAILED_FAST, now=10.5) is Decision.NOTED
+    assert tell(machine, FAILED_FAST, now=10.5) is Decision.OPENED

@@ -44,6 +44,7 @@ def test_neither_is_one_the_handler_was_given(tmp_path):
         assert journal.events() == []
         handler.handle_error(ValueError("after the block"))
         assert [event.message for event in journal.events()] == ["after the block"]
+        handler.error_reporter.close()  # or it would tell the log during another test
 
 
 def test_the_log_is_told_nothing(capsys):

@@ -16,12 +16,12 @@ recognise its errors.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TypeVar, overload
+from typing import TypeAlias, TypeVar, overload
 
 from .faults import FaultClass
 from .known import BUILTINS, THIRD_PARTY, Rule
 
-__all__ = ["classify", "fault_of", "most_urgent", "register_fault"]
+__all__ = ["Told", "classify", "fault_of", "most_urgent", "register_fault", "told_by_type"]
 
 _F = TypeVar("_F", bound=Callable[[BaseException], FaultClass | None])
 
@@ -40,6 +40,15 @@ _by_type: dict[type[BaseException], Rule] = dict(BUILTINS)
 _by_path: dict[str, Rule] = dict(THIRD_PARTY)
 _found: dict[type[BaseException], tuple[Rule, ...]] = {}
 _MAX_FOUND = 1024
+
+Told: TypeAlias = tuple[FaultClass | None]
+"""What a type alone says about whose fault its errors are, which may be nothing."""
+
+_TELLING = frozenset({"exceptions", "headers", "response", "retry_after", "__getattr__"})
+_USUAL = Exception.__getattribute__
+_Look: TypeAlias = Callable[[BaseException], FaultClass | None]
+_Answer: TypeAlias = Told | _Look | None
+_told: dict[type[BaseException], _Answer] = {}
 
 
 def classify(error: BaseException, default: FaultClass = FaultClass.BUG) -> FaultClass:
@@ -73,6 +82,7 @@ def register_fault(target: type[BaseException] | str, rule: Rule | None = None) 
     else:
         _by_type[target] = rule
     _found.clear()
+    _told.clear()
     return None
 
 
@@ -80,6 +90,40 @@ def most_urgent(faults: Iterable[FaultClass | None]) -> FaultClass | None:
     """Of several classes the one whose actor has to act first; None where there is none."""
     present = set(faults)
     return next((fault for fault in _MOST_URGENT_FIRST if fault in present), None)
+
+
+def told_by_type(error: BaseException) -> Told | None:
+    """What ``fault_of`` says of ``error``, where only the rule for its type tells; None: ask it.
+
+    Such an error has no cause, no context and no attributes, so that nobody has asked it to wait,
+    given up on it or refused it either. Most are like that, and one look saves several.
+    """
+    if error.__dict__ or error.__context__ is not None or error.__cause__ is not None:
+        return None
+    kind = type(error)
+    told = _told[kind] if kind in _told else _learn(kind)
+    # Asked each time: a class may be given one later.
+    if told is None or getattr(error, "fault_class", None) is not None:
+        return None
+    return told if isinstance(told, tuple) else _by_rule(told, error)
+
+
+def _learn(kind: type[BaseException]) -> _Answer:
+    rule = next(iter(_rules_for(kind)), None)
+    odd = kind.__getattribute__ is not _USUAL or any(hasattr(kind, name) for name in _TELLING)
+    if len(_told) >= _MAX_FOUND:
+        _told.clear()
+    answer: _Answer = rule if callable(rule) else (rule,)
+    _told[kind] = None if odd else answer
+    return _told[kind]
+
+
+def _by_rule(rule: _Look, error: BaseException) -> Told | None:
+    try:
+        fault = rule(error)
+    except Exception:  # a faulty rule: ``fault_of`` knows what to do about it
+        return None
+    return None if fault is None else (fault,)
 
 
 def fault_of(error: BaseException, depth: int = _MAX_DEPTH) -> FaultClass | None:

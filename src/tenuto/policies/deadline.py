@@ -10,7 +10,7 @@ from tenuto.clock import SYSTEM_CLOCK, Clock
 
 from .rules import check_number
 
-__all__ = ["deadline", "time_left"]
+__all__ = ["deadline", "limit", "time_left"]
 
 _until: ContextVar[tuple[float, Clock] | None] = ContextVar("tenuto_deadline", default=None)
 
@@ -31,6 +31,10 @@ def deadline(seconds: float, *, clock: Clock = SYSTEM_CLOCK) -> Generator[None, 
         yield
     finally:
         _until.reset(token)
+
+
+limit = _until.get
+"""The tightest deadline around this line, None where there is none: what is asked most often."""
 
 
 def time_left() -> float | None:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tenuto.clock import Clock
-from tenuto.errors import FaultClass, RefusedError
-from tenuto.errors.classification import fault_of
-from tenuto.policies.deadline import time_left
+from tenuto.errors import FaultClass
+from tenuto.errors.classification import Told, fault_of, told_by_type
+from tenuto.policies.deadline import limit, time_left
 from tenuto.policies.events import (
     Attempt,
     EventKind,
@@ -22,7 +22,7 @@ from tenuto.policies.events import (
     announce,
     hook_failed,
 )
-from tenuto.policies.hints import sane_seconds
+from tenuto.policies.hints import sane_seconds, server_hint
 
 from .contracts import RetryTerms
 from .ending import ResultRejectedError, final_error
@@ -107,8 +107,9 @@ class Progress:
         """The wait is over, the next attempt starts."""
         self.attempt_number += 1
         # Where there was no wait, the attempt begins when the one before it ended.
-        waited = self.upcoming_sleep > 0.0
-        self._attempt_started = self.clock.monotonic() if waited else self.outcome_timestamp
+        self._attempt_started = (
+            self.clock.monotonic() if self.upcoming_sleep > 0.0 else self.outcome_timestamp
+        )
 
     def judge(self, outcome: Outcome, handled: BaseException | None = None) -> float | None:
         """Seconds to wait before the next attempt; None: ``outcome`` is final.
@@ -117,7 +118,7 @@ class Progress:
         ``handled`` is what the caller was handling when it made the call, where that cannot be
         seen from here.
         """
-        error, fault, duration = outcome.error, None, None
+        error, fault, duration, told = outcome.error, None, None, None
         if error is None and not self._retry.judges_results:
             self.succeed()
             return None
@@ -128,13 +129,14 @@ class Progress:
             self.outcome_timestamp = self.clock.monotonic()
             duration = self.outcome_timestamp - self._attempt_started
         if error is not None:
-            fault = fault_of(error) or _INFRASTRUCTURE
+            told = told_by_type(error)
+            fault = (fault_of(error) if told is None else told[0]) or _INFRASTRUCTURE
             if fault is _CANCELLED or not isinstance(error, Exception):
                 return None
         elif self._accepts_result():
             self.succeed()
             return None
-        reason = self._why_stop(outcome, fault, handled)
+        reason = self._why_stop(outcome, fault, handled, told)
         wait = self.upcoming_sleep if reason is None else None
         self._history.append((self.attempt_number, fault, wait, duration))
         if self.attempt_number > _LONGEST_HISTORY:
@@ -156,72 +158,68 @@ class Progress:
         if self._history and self._retry.on_event is not None:
             self._tell(EventKind.RECOVERED)
 
-    def _why_stop(
-        self, outcome: Outcome, fault: FaultClass | None, handled: BaseException | None
+    def _why_stop(  # noqa: C901, PLR0912  # written out: each layer of calls would cost as much
+        self,
+        outcome: Outcome,
+        fault: FaultClass | None,
+        handled: BaseException | None,
+        told: Told | None,
     ) -> StopReason | None:
+        """What speaks against one more attempt: first of all the failure, then the terms."""
         if not outcome.replayable:
             return StopReason.ITEMS_FLOWED
-        error, terms = outcome.error, self._retry
+        error, retry = outcome.error, self._retry
+        terms, hint, refusal = retry, None, None
+        state: Progress | _Course = self
         try:
-            if error is None:
-                return self._why_not_now(terms, None, None, None)
-            given_up, refusal = past_of(error, handled)
-            if given_up > self._given_up_before and not terms.repeat_given_up:
-                return StopReason.GIVEN_UP_INSIDE
-            if terms.rules is not None:
-                terms = terms.rules(error, fault) or terms
-            if refusal is not None and terms.shuns_refusals and not refusal.passes_soon:
-                return StopReason.REFUSED
-            if terms.retry is not None:
-                wanted = terms.retry(self)
-            elif terms.matches is not None:
-                wanted = terms.matches(error)
+            if error is not None:
+                if told is None:
+                    given_up, refusal = past_of(error, handled)
+                    if given_up > self._given_up_before and not terms.repeat_given_up:
+                        return StopReason.GIVEN_UP_INSIDE
+                if terms.rules is not None:
+                    terms = terms.rules(error, fault) or terms
+                if refusal is not None and terms.shuns_refusals and not refusal.passes_soon:
+                    return StopReason.REFUSED
+                if terms.retry is not None:
+                    wanted = terms.retry(self)
+                elif terms.matches is not None:
+                    wanted = terms.matches(error)
+                else:
+                    wanted = fault is _INFRASTRUCTURE
+                if not wanted:
+                    return StopReason.NOT_RETRYABLE
+                if refusal is not None and refusal.passes_soon:
+                    hint = sane_seconds(refusal.retry_after)
+                hints = terms.hints
+                if told is not None and hints is server_hint:
+                    hints = None  # it has no attributes to tell how long to wait
+                if hint is None and hints is not None:
+                    hint = hints(error)
+            if retry.rules is not None:
+                state = self._course(terms)
+            if hint is None:
+                wait = terms.waits(state)
+                wait = float(wait) if 0.0 < wait < math.inf else 0.0
             else:
-                wanted = fault is _INFRASTRUCTURE
-            return (
-                self._why_not_now(terms, error, fault, refusal)
-                if wanted
-                else StopReason.NOT_RETRYABLE
-            )
+                wait = hint
+            self.upcoming_sleep = state.upcoming_sleep = wait
+            if terms.calls is not None:
+                if state.attempt_number >= terms.calls:
+                    return StopReason.ATTEMPTS
+            elif terms.stop is not None and terms.stop(state):
+                return StopReason.CONDITION
+            if limit() is not None and wait >= (time_left() or 0.0):
+                return StopReason.DEADLINE
+            if hint is not None and hint > retry.max_hint:
+                return StopReason.HINT_TOO_LONG
+            # A call that was refused burdens nobody, and nor does its repetition.
+            if retry.budget is not None and refusal is None:
+                return None if retry.budget.spend(error, fault) else StopReason.BUDGET
+            return None
         except Exception as broken:  # a rule's bug must not replace the user's own error
             hook_failed(broken)
             return StopReason.BROKEN_RULE
-
-    def _why_not_now(
-        self,
-        terms: RetryTerms,
-        error: BaseException | None,
-        fault: FaultClass | None,
-        refusal: RefusedError | None,
-    ) -> StopReason | None:
-        """What speaks against one more attempt, if its kind of failure does not."""
-        retry = self._retry
-        state: Progress | _Course = self if retry.rules is None else self._course(terms)
-        hint = None
-        if refusal is not None and refusal.passes_soon:
-            hint = sane_seconds(refusal.retry_after)
-        if hint is None and error is not None and terms.hints is not None:
-            hint = terms.hints(error)
-        if hint is None:
-            wait = float(terms.waits(state))
-            wait = wait if 0.0 < wait < math.inf else 0.0
-        else:
-            wait = hint
-        self.upcoming_sleep = state.upcoming_sleep = wait
-        if terms.calls is not None:
-            if state.attempt_number >= terms.calls:
-                return StopReason.ATTEMPTS
-        elif terms.stop is not None and terms.stop(state):
-            return StopReason.CONDITION
-        left = time_left()
-        if left is not None and wait >= left:
-            return StopReason.DEADLINE
-        if hint is not None and hint > retry.max_hint:
-            return StopReason.HINT_TOO_LONG
-        # A call that was refused burdens nobody, and nor does its repetition.
-        if retry.budget is not None and refusal is None and not retry.budget.spend(error, fault):
-            return StopReason.BUDGET
-        return None
 
     def _course(self, terms: RetryTerms) -> _Course:
         """The errors so far that went by ``terms``, and this one."""

@@ -132,8 +132,10 @@ class SlowPath:
         self, progress: Progress, result: Awaitable[Any], args: Args, kwargs: Kwargs
     ) -> Any:
         outcome = await settle(result)
-        steps = series(self.guarded, args, kwargs, outcome, progress=progress)
-        return (await drive_async(steps, self._clock, args, kwargs)).unwrap()
+        if outcome.error is None:
+            progress.succeed()
+            return outcome.value
+        return await self._repeat_async(progress, outcome, args, kwargs)
 
     async def go_on_async(
         self,
@@ -146,8 +148,35 @@ class SlowPath:
     ) -> Any:
         if permit is not None:
             self._settle(permit, outcome, flight)
-        steps = series(self.guarded, args, kwargs, outcome, before)
+        guarded = self.guarded
+        if guarded.retry is not None and guarded.circuit is None and guarded.fallback is None:
+            call = (guarded.function, args, kwargs)
+            name = guarded.retry.name or guarded.name
+            return await self._repeat_async(
+                Progress(guarded.retry, name, call, before, begun=True), outcome, args, kwargs
+            )
+        steps = series(guarded, args, kwargs, outcome, before)
         return (await drive_async(steps, self._clock, args, kwargs)).unwrap()
+
+    async def _repeat_async(
+        self, progress: Progress, outcome: Outcome, args: Args, kwargs: Kwargs
+    ) -> Any:
+        """The same as ``_repeat``, awaited."""
+        function, sleep = self.guarded.function, self._clock.async_sleep
+        while (wait := progress.judge(outcome)) is not None:
+            outcome.error = None
+            await sleep(wait)
+            progress.begin_again()
+            try:
+                value = function(*args, **kwargs)
+                if is_awaitable(value):
+                    value = await value
+            except BaseException as error:  # raised again by ``unwrap``, if it is final
+                outcome.error = error
+            else:
+                progress.succeed()  # rules that judge results are not met on this way
+                return value
+        return outcome.unwrap()
 
     def go_on_awaiting(
         self,
