@@ -9,7 +9,7 @@ import pytest
 
 from tenuto import CircuitOpenError, ConfigurationError, DecodeError
 from tenuto.clock import SimulatedClock
-from tenuto.policies import CircuitBreaker, Fallback, Retry, State, stack
+from tenuto.policies import CircuitBreaker, Fallback, Hedge, Retry, State, Timeout, stack
 from tenuto.policies.engine.gates import gated
 from tenuto.policies.engine.registry import registered
 from tenuto.testing import Failures, fail_next
@@ -292,3 +292,13 @@ def test_guards_that_nobody_holds_are_forgotten():
 def test_failures_can_be_counted_before_they_are_met():
     failures = Failures(2, ConnectionError)
     assert (failures.count, failures.used, failures.left) == (2, 0, 2)
+
+
+@pytest.mark.parametrize("policy", [Timeout(5.0, "hub"), Hedge(5.0, name="hub")])
+def test_timeouts_and_hedges_are_found_by_their_names(policy):
+    guarded = policy(lambda: "answered")
+    with fail_next(1, ConnectionError("down"), at="hub") as failures:
+        with pytest.raises(ConnectionError):
+            guarded()
+        assert guarded() == "answered"
+    assert failures.used == 1

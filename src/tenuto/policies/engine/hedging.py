@@ -17,6 +17,7 @@ from tenuto.policies.events import EventKind, Listener, PolicyEvent, announce, h
 from .crew import Crew
 from .naming import check_function, name_of
 from .outcome import Outcome
+from .registry import register
 from .timing import refuse_generators
 
 if TYPE_CHECKING:
@@ -117,7 +118,9 @@ def hedged(function: Callable[P, R], terms: HedgeTerms) -> Callable[P, R]:
     refuse_generators(function, "hedge")
     name = terms.name or name_of(function)
     wrap = _hedged_async if inspect.iscoroutinefunction(function) else _hedged_plain
-    return cast("Callable[P, R]", functools.wraps(function)(wrap(function, terms, name)))
+    call = functools.wraps(function)(wrap(function, terms, name))
+    register(call, terms.name, name_of(function))
+    return cast("Callable[P, R]", call)
 
 
 def _hedged_async(function: Callable[..., Any], terms: HedgeTerms, name: str) -> Callable[..., Any]:

@@ -21,6 +21,7 @@ from tenuto.policies.events import EventKind, Listener, PolicyEvent, announce
 
 from .naming import check_function, name_of
 from .outcome import Outcome
+from .registry import register
 
 __all__ = ["DeadlinePassedError", "Limits", "TimeoutTerms", "limited", "refuse_generators"]
 
@@ -119,7 +120,9 @@ def limited(function: Callable[P, R], terms: TimeoutTerms) -> Callable[P, R]:
     refuse_generators(function, "timeout")
     limits = Limits(terms, function)
     wrap = _limited_async if inspect.iscoroutinefunction(function) else _limited_plain
-    return cast("Callable[P, R]", functools.wraps(function)(wrap(function, limits)))
+    call = functools.wraps(function)(wrap(function, limits))
+    register(call, terms.name, name_of(function))
+    return cast("Callable[P, R]", call)
 
 
 def _limited_async(function: Callable[..., Any], limits: Limits) -> Callable[..., Any]:
