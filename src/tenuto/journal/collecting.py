@@ -31,7 +31,7 @@ def collect(db: sqlite3.Connection, records: Sequence[Foreign]) -> int:
                 applier.apply(process, each.position, each.kind, json.dumps(each.body))
         applier.finish()
         db.execute("COMMIT")
-    except BaseException:
+    except BaseException:  # an interruption too: half a batch must not be left open
         db.execute("ROLLBACK") if db.in_transaction else None
         raise
     return new

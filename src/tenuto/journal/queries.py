@@ -277,7 +277,7 @@ def tell(db: sqlite3.Connection, reader: Reader, records: Sequence[Record], posi
         key = _cursor_key(reader)
         db.execute("INSERT OR REPLACE INTO cursors VALUES (?, ?)", (key, position))
         db.execute("COMMIT")
-    except BaseException:
+    except BaseException:  # an interruption too: no transaction is left open
         db.execute("ROLLBACK") if db.in_transaction else None
         raise
 
