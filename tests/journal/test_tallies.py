@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import threading
 
 from tenuto.clock import SimulatedClock
 from tenuto.journal import Tally, open_journal
@@ -55,6 +56,25 @@ def test_a_count_survives_the_journal_and_goes_on(tmp_path):
             journal.count("retry", "hub", "retried")
     with open_journal(tmp_path) as journal:
         assert counts(journal) == {("retry", "hub", "retried"): 2}
+
+
+def test_a_reader_sees_what_another_thread_is_about_to_write(tmp_path, monkeypatch):
+    take, seen, readers = Tallies.take_grown, [], []
+    with open_journal(tmp_path) as journal:
+
+        def read_in_between(tallies):
+            taken = take(tallies)
+            if taken and not readers:
+                readers.append(threading.Thread(target=lambda: seen.append(counts(journal))))
+                readers[0].start()
+                readers[0].join(0.2)  # it is waiting by then, or it has read too early
+            return taken
+
+        journal.count("breaker", "hub", "tripped")
+        monkeypatch.setattr(Tallies, "take_grown", read_in_between)
+        journal.flush()
+        readers[0].join()
+        assert seen == [{("breaker", "hub", "tripped"): 1}]
 
 
 def test_names_made_at_run_time_do_not_fill_the_memory():

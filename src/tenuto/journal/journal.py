@@ -226,10 +226,12 @@ class Journal:
 
     def _tell_counts(self, monotonic: float) -> None:
         self._flushed_at = monotonic
-        grown = [("slice", encode(part)) for part in self._folds.take_dirty()]
-        grown += [("tally", encode(part)) for part in self._tallies.take_grown()]
-        if grown:
-            self._writer.write(grown)
+        # Counts that one thread has taken and not yet written would be missing to another's reader.
+        with self._writer.lock:
+            grown = [("slice", encode(part)) for part in self._folds.take_dirty()]
+            grown += [("tally", encode(part)) for part in self._tallies.take_grown()]
+            if grown:
+                self._writer.write(grown)
 
     # Reading
 
