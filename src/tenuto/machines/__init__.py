@@ -4,6 +4,7 @@ Whoever uses one passes the time in, holds a lock where threads share it, and ac
 decides.
 """
 
+from .allowance import Allowance, Prospect
 from .breaker import Breaker, BreakerSettings, Decision, Event, Pace, Permit, Probe, State, Tally
 from .bucket import Bucket, Turn
 from .budget import Budget
@@ -15,6 +16,7 @@ from .window import CountWindow, TimeWindow
 
 __all__ = [
     "Aimd",
+    "Allowance",
     "Breaker",
     "BreakerSettings",
     "Bucket",
@@ -31,6 +33,7 @@ __all__ = [
     "Places",
     "Priority",
     "Probe",
+    "Prospect",
     "Round",
     "Shedder",
     "State",
