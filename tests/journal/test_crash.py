@@ -9,8 +9,6 @@ import subprocess
 import sys
 import textwrap
 
-import pytest
-
 from tenuto.journal import Journal, open_journal
 
 WRITER = """
@@ -90,46 +88,3 @@ def test_processes_write_at_once_and_every_count_is_exact(private_journal):
         assert len(journal.events(limit=1000)) == 64
     for child in children:
         child.stdout.close()
-
-
-@pytest.mark.parametrize("trouble", ["limit", "tmpfs"])
-def test_a_full_disk_is_survived_and_counted(private_journal, tmp_path, trouble):
-    where = private_journal
-    if trouble == "tmpfs":
-        where = tmp_path / "small"
-        where.mkdir()
-        mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(where)]
-        if subprocess.run(mount, check=False, capture_output=True).returncode:
-            pytest.skip("no right to mount")
-    code = """
-        import resource, json
-        if sys.argv[2] == "limit":
-            resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, resource.RLIM_INFINITY))
-        for n in range(400):
-            journal.append(event(n))
-        journal.flush()
-        seen = len(journal.events(limit=10_000))
-        if sys.argv[2] == "limit":
-            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
-            journal.clock.sleep(1.1)
-            journal.flush()
-            again = len(journal.events(limit=10_000))
-        else:
-            again = seen
-        print(json.dumps([seen, again, dict(journal.losses)]))
-        """
-    try:
-        child = start(code, where, trouble)
-        output = child.stdout.read()
-        child.stdout.close()
-        assert child.wait() == 0
-        seen, again, losses = __import__("json").loads(output)
-        assert seen == again == 400
-        assert any("disk" in reason or "full" in reason for reason in losses)
-        if trouble == "limit":
-            with open_journal(where) as journal:
-                assert journal.groups()[0].count == 400
-                assert sum(journal.drops().values()) >= 1
-    finally:
-        if trouble == "tmpfs":
-            subprocess.run(["umount", str(where)], check=True)

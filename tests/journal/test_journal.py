@@ -117,7 +117,8 @@ def test_an_outcome_comes_back_as_it_was_written(journal):
 def test_an_outcome_is_a_line_of_outcomes_jsonl():
     assert list(outcome().to_dict()) == [
         *("input", "output", "status", "tier", "quality_before", "quality_after", "seconds"),
-        *("audio_seconds", "errors", "reason"),
+        *("audio_seconds", "errors", "reason", "engine", "attempts", "fault_class", "group"),
+        *("content", "size", "modified_ns", "parameters"),
     ]
     assert json.loads(json.dumps(outcome().to_dict()))["status"] == "enhanced"
 

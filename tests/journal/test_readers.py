@@ -45,6 +45,17 @@ def test_a_named_cursor_outlives_the_process(private_journal, event):
         assert numbers(journal.read(Reader("new"))) == [1, 2]
 
 
+def test_a_reader_from_now_is_told_nothing_of_what_was_before(private_journal, event):
+    reader = Reader("run", from_now=True)
+    with Journal(private_journal) as journal:
+        journal.append(event(number=1))
+        assert journal.read(reader).records == ()
+        journal.append(event(number=2))
+    with Journal(private_journal) as journal:
+        assert numbers(journal.read(reader)) == [2]
+        assert numbers(journal.read(ALL)) == [1, 2]
+
+
 def test_an_own_reader_is_told_nothing_of_others(private_journal, event):
     with Journal(private_journal) as mine, Journal(private_journal) as other:
         mine.append(event(number=1))

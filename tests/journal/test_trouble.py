@@ -187,9 +187,16 @@ def test_what_a_crash_left_half_made_is_swept_up(private_journal, clock):
     (spools / "1-ab-000001.lock").write_text("")
     (spools / "1-ab-000002.db").write_bytes(b"")
     (spools / "1-ab-000002.lock").write_text("")
+    (spools / "1-ab-000003.db").write_bytes(b"half a page")
+    (spools / "1-ab-000003.db-journal").write_bytes(b"and how it was before")
+    (spools / "1-ab-000003.lock").write_text("")
+    mine = FileLock.acquire(spools / "2-ab-000001.lock")  # somebody is about to make one
     with open_journal(private_journal, clock=clock) as journal:
         assert journal.losses == {}
-    assert not list(spools.glob("*.db"))
+        assert not list(spools.glob("*.db*"))
+        journal.prune()
+        assert [left.name for left in spools.iterdir()] == ["2-ab-000001.lock"]
+    mine.release()
 
 
 def test_a_record_that_makes_no_sense_is_dropped_and_counted(journal, event):

@@ -13,16 +13,19 @@ from .records import (
     OutcomeStatus,
     Reader,
     Record,
+    Standing,
     Tally,
     Transition,
 )
 from .retention import Pruned, Retention
+from .trends import Direction, Trend
 
 __all__ = [
     "SETTLED_AFTER",
     "Attempt",
     "AttemptEnd",
     "Batch",
+    "Direction",
     "Foreign",
     "Group",
     "Journal",
@@ -33,7 +36,9 @@ __all__ = [
     "Reader",
     "Record",
     "Retention",
+    "Standing",
     "Tally",
     "Transition",
+    "Trend",
     "open_journal",
 ]

@@ -7,7 +7,9 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["Applier"]
+__all__ = ["UNREADABLE", "Applier"]
+
+UNREADABLE = "unreadable record"
 
 _COUNT = """
 INSERT INTO groups VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -17,7 +19,34 @@ ON CONFLICT (fingerprint) DO UPDATE SET
     latest = CASE WHEN excluded.latest > latest THEN excluded.latest ELSE latest END,
     last = max(last, excluded.last)
 """
+_COUNT_RECENT = """
+INSERT INTO recent VALUES (CAST(? / 600 AS INTEGER), ?, ?)
+ON CONFLICT (start, fingerprint) DO UPDATE SET count = count + excluded.count
+"""
 _ENDING = ("fault_class", "wait", "duration", "error_id")
+
+
+_BEYOND_ALL = 1 << 62
+
+
+class _Senseless(sqlite3.DatabaseError):
+    """What SQLite finds in order, and cannot be."""
+
+    sqlite_errorname = "SQLITE_CORRUPT"
+
+
+def _last_seq(db: sqlite3.Connection) -> int:
+    found = db.execute("SELECT value FROM sequence").fetchone()
+    if found is None or not isinstance(found[0], int) or not 0 <= found[0] < _BEYOND_ALL:
+        raise _Senseless("the journal has lost count of its records")
+    return found[0]
+
+
+# A body that says what nobody wrote may be of any shape.
+_SENSELESS = (
+    *(AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError),
+    *(sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError),
+)
 
 
 def _storable(text: str) -> str:
@@ -27,7 +56,7 @@ def _storable(text: str) -> str:
 
 def _group_of(told: dict[str, Any]) -> list[str]:
     named = ("fingerprint", "type", "message", "where", "fault_class")
-    return [_storable(told[name]) for name in named]
+    return [_storable(str(told[name])) for name in named]
 
 
 class Applier:
@@ -35,7 +64,7 @@ class Applier:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
-        self._seq: int = db.execute("SELECT value FROM sequence").fetchone()[0]
+        self._seq = _last_seq(db)
         self._by_kind: dict[str, Callable[[str, int, dict[str, Any], str], None]] = {
             "event": self._event,
             "slice": self._slice,
@@ -52,8 +81,13 @@ class Applier:
         """Take in one record; one that makes no sense is counted as dropped."""
         try:
             self._by_kind[kind](process, n, json.loads(body), body)
-        except (KeyError, TypeError, ValueError, sqlite3.IntegrityError):
-            self._count_drop("unreadable record", 1)
+        except _SENSELESS:
+            self._count_drop(UNREADABLE, 1)
+
+    def count_again(self, told: dict[str, Any], count: int, span: tuple[float, float]) -> None:
+        """Count what is stored already: the ``count`` errors that an event or a slice tells of."""
+        event_id = told["event_id"] if "event_id" in told else told["id"]
+        self._db.execute(_COUNT, (*_group_of(told), count, *span, event_id))
 
     def finish(self) -> None:
         self._db.execute("UPDATE sequence SET value = ?", (self._seq,))
@@ -69,7 +103,7 @@ class Applier:
             (self._next_seq(), event["id"], process, n, group[0], event["time"], body),
         )
         if added.rowcount:
-            self._db.execute(_COUNT, (*group, 1, event["time"], event["time"], event["id"]))
+            self._count(group, 1, (event["time"], event["time"]), event["id"])
 
     def _slice(self, process: str, n: int, part: dict[str, Any], body: str) -> None:
         group, event_id = _group_of(part), part["event_id"]
@@ -83,7 +117,13 @@ class Applier:
             "INSERT OR REPLACE INTO slices VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (event_id, self._next_seq(), process, n, group[0], count, revision, *span, body),
         )
-        self._db.execute(_COUNT, (*group, count - known[0], *span, event_id))
+        self._count(group, count - known[0], span, event_id)
+
+    def _count(
+        self, group: list[str], count: int, span: tuple[float, float], event_id: str
+    ) -> None:
+        self._db.execute(_COUNT, (*group, count, *span, event_id))
+        self._db.execute(_COUNT_RECENT, (span[1], group[0], count))
 
     def _annotation(self, _process: str, _n: int, note: dict[str, Any], body: str) -> None:
         self._db.execute("INSERT INTO annotations VALUES (?, ?)", (note["event_id"], body))

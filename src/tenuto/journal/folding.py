@@ -35,9 +35,9 @@ class _Slice:
     contexts: list[Mapping[str, Plain]] = field(default_factory=list)
 
     def add(self, now: float, context: Mapping[str, Plain]) -> int:
-        if self.count == 0:
-            self.first = now
-        self.last = now
+        # The wall clock may be set back.
+        self.first = now if self.count == 0 else min(self.first, now)
+        self.last = max(self.last, now)
         self.count += 1
         if self.count <= _SAMPLES:
             self.contexts.append(context)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 from .archive import Archive
 from .mover import process_of
-from .queries import records_of
+from .queries import SPOILT, records_of
 from .records import Batch, Record
 from .spool import Row, rows_after, spool_names
 
@@ -35,7 +36,11 @@ class Follower:
         rows, complete = self._spooled(process, after, limit)
         if complete:
             rows += [row for row in ring if row[0] > after]
-        found = {n: Record(n, kind, json.loads(body)) for n, kind, body in rows if kind in _TOLD}
+        found = {}
+        for n, kind, body in rows:
+            with suppress(*SPOILT):  # damage, which the mover counts
+                if kind in _TOLD:
+                    found[n] = Record(n, kind, json.loads(body))
         end = max((row[0] for row in rows), default=after)
         # Last, because what was moved and removed while the spools were read is there.
         for record in self._archived(process, after, limit):

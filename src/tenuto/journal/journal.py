@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import sqlite3
-import threading
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from typing import Any, Self
 
@@ -15,30 +11,15 @@ from tenuto.capture import ErrorEvent, Plain, new_id, plain
 from tenuto.clock import SYSTEM_CLOCK, Clock
 from tenuto.errors import FaultClass
 
-from . import queries
-from .archive import Archive
-from .collecting import collect
+from .durability import Durability, choose_durability
 from .encoding import encode
 from .folding import Folds
-from .following import Follower
 from .forking import survive_forks
 from .location import journal_folder
-from .locks import FileLock
 from .losses import Losses
-from .mover import Moved, Mover
-from .overlay import overlay
-from .records import (
-    Attempt,
-    AttemptEnd,
-    Batch,
-    Foreign,
-    Group,
-    Outcome,
-    Reader,
-    Record,
-    Tally,
-    Transition,
-)
+from .mover import Moved
+from .reading import REPEAT, Readable
+from .records import Attempt, AttemptEnd, Outcome, Transition
 from .retention import Pruned, Retention
 from .tallying import Tallies
 from .writer import Writer
@@ -46,21 +27,20 @@ from .writer import Writer
 __all__ = ["Journal", "open_journal"]
 
 _FLUSH_EVERY = 1.0  # seconds that a count of repeats may be in memory alone
-_LEASE_TRIES = 50
-_LEASE_PAUSE = 0.02  # seconds
-_REPEAT = "-"
 
 
-class Journal:
+class Journal(Readable):
     """Everything that went wrong, and how each input ended; survives the death of its writers.
 
     ``path`` is a folder; None stands for ``TENUTO_JOURNAL``, else a folder of the user's own.
     Nothing is read or written before it is needed. For many threads, many processes, and forks.
 
-    What is appended is durable against the death of the process on return. Only the counts of
-    folded repeats and of what policies do may lag by up to a second. No writing method raises or
-    waits for another process: what the disk does not take is kept in a bounded memory, and
-    ``losses`` says what even that could not hold.
+    What is appended is durable against the death of the process on return, and against a power
+    cut too where ``durability`` is ``full``, for an fsync each time; None stands for
+    ``TENUTO_JOURNAL_DURABILITY``, else ``normal``. Only the counts of folded repeats and of what
+    policies do may lag by up to a second. No writing method raises or waits for another process:
+    what the disk does not take is kept in a bounded memory, and ``losses`` says what even that
+    could not hold.
     """
 
     def __init__(
@@ -68,25 +48,18 @@ class Journal:
         path: str | os.PathLike[str] | None = None,
         *,
         retention: Retention | None = None,
+        durability: Durability | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self.path = journal_folder(path)
-        self.clock = clock
+        folder = journal_folder(path)
         self._losses = Losses()
         self._folds = Folds()
         self._tallies = Tallies()
         self._flushed_at = clock.monotonic()
-        spools = self.path / "spools"
-        self._spools = spools
-        self._writer = Writer(spools, clock, self._losses)
-        # Reentrant: a signal handler may read the journal in the middle of a read.
-        self._reading = threading.RLock()
-        self._archive = Archive(self.path, clock, self._losses)
-        retention = retention or Retention()
-        self._mover = Mover(self.path, spools, self._archive, self._losses, retention)
-        self._follower = Follower(self._archive, spools)
-        self._own_positions: dict[str, int] = {}
         self._wake: Callable[[], None] | None = None
+        durability = choose_durability(durability, self._losses)
+        writer = Writer(folder / "spools", clock, self._losses, durability)
+        super().__init__(folder, clock, writer, self._losses, retention or Retention())
         survive_forks(self)
 
     # Writing
@@ -116,7 +89,7 @@ class Journal:
         handled_by: str | None = None,
     ) -> None:
         """Add to a stored event. Of a repeat, which is only a number, nothing more is kept."""
-        if _REPEAT not in event_id:
+        if REPEAT not in event_id:
             note = {"event_id": event_id, "context": context or {}, "handled_by": handled_by}
             self._write("annotation", note)
 
@@ -195,8 +168,7 @@ class Journal:
         ``sqlite3.Error`` or ``OSError`` where the journal cannot be written.
         """
         self.flush()
-        with self._reading:
-            return self._mover.prune(retention)
+        return self._mend(lambda: self._mover.prune(retention))
 
     def close(self) -> None:
         """Flush, and let go of all files. The journal can be used again."""
@@ -233,169 +205,6 @@ class Journal:
             if grown:
                 self._writer.write(grown)
 
-    # Reading
-
-    def groups(self) -> list[Group]:
-        """All groups of errors, the most frequent first."""
-        with self._view() as db:
-            return queries.groups(db)
-
-    def events(self, group: str | None = None, limit: int = 100) -> list[ErrorEvent]:
-        """Errors that were stored whole, newest first; those of one group, by fingerprint."""
-        with self._view() as db:
-            return queries.events(db, group, limit)
-
-    def event(self, event_id: str) -> ErrorEvent | None:
-        """The error of this id. For a repeat, the event that it was folded into."""
-        with self._view() as db:
-            return queries.event(db, event_id.partition(_REPEAT)[0])
-
-    def repeats(self, event_id: str) -> int:
-        """How many repeats were folded into an event."""
-        with self._view() as db:
-            return queries.repeats(db, event_id)
-
-    def seen_before(self, group: str, position: int) -> float | None:
-        """When the last error of a group was stored whole before a record; None: it is its first.
-
-        ``group`` is the fingerprint, ``position`` the record's, as a reader of the machine's
-        journal is told it. In seconds since 1970 UTC.
-        """
-        with self._view() as db:
-            return queries.seen_before(db, group, position)
-
-    def outcomes(self, limit: int | None = None) -> list[Outcome]:
-        """How inputs ended, oldest first: all, or the newest ``limit``."""
-        with self._view() as db:
-            return queries.outcomes(db, limit)
-
-    def attempts(self, work: str | None = None) -> list[Attempt]:
-        """Attempts in the order in which they started: all, or those at one work."""
-        with self._view() as db:
-            return queries.attempts(db, work, only_open=False)
-
-    def open_attempts(self, work: str | None = None) -> list[Attempt]:
-        """Attempts that nobody has closed: going on, or cut short by the death of a process."""
-        with self._view() as db:
-            return queries.attempts(db, work, only_open=True)
-
-    def transitions(self, policy: str | None = None, limit: int = 100) -> list[Transition]:
-        """Changes of state, newest first: of all policies, or of one."""
-        with self._view() as db:
-            return queries.transitions(db, policy, limit)
-
-    def latest_states(self, policy: str) -> dict[str, Transition]:
-        """By name, the last change of a policy that tells what it has to know to go on.
-
-        And of each of its keys: of ``hub``, and of ``hub[eu]``. Newest first.
-        """
-        with self._view() as db:
-            return queries.latest_states(db, policy)
-
-    def tallies(self) -> list[Tally]:
-        """What policies have done, and how often, in all processes together."""
-        with self._view() as db:
-            return queries.tallies(db)
-
-    def drops(self) -> dict[str, int]:
-        """What all processes together could not store, by reason."""
-        with self._view() as db:
-            return queries.drops(db)
-
-    def check(self) -> list[str]:
-        """What is wrong with the file, in SQLite's words; nothing, where it is whole."""
-        with self._view() as db:
-            return queries.damage(db)
-
-    def everything(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Every record, with its kind, for other programs: plain values only.
-
-        Nothing is moved or pruned until the last has been taken.
-        """
-        with self._view() as db:
-            yield from queries.everything(db)
-
-    def read(self, reader: Reader, limit: int = 100) -> Batch:
-        """What ``reader`` is told next. It is told again until the reader has advanced.
-
-        Raises ``sqlite3.Error`` or ``OSError`` if it cannot be read now.
-        """
-        if reader.own:
-            with self._reading:
-                ring, process = self._writer.ring(), self._writer.process
-                after = self._own_positions.get(reader.name, 0)
-                return self._follower.next(process, ring, after, limit)
-        with self._view() as db:
-            return queries.records_after(db, reader, self.clock.now(), limit)
-
-    def advance(self, reader: Reader, position: int, told: Sequence[Record] = ()) -> None:
-        """``reader`` has done with everything up to ``position``; ``told`` are the last of it.
-
-        Raises ``sqlite3.Error`` or ``OSError`` if that cannot be written down.
-        """
-        if reader.own:
-            self._own_positions[reader.name] = position
-            return
-        with self._reading:
-            queries.tell(self._archive.connect(), reader, told, position)
-
-    def lags(self) -> dict[str, int]:
-        """For each reader of the machine's journal, how many records it has not been told of."""
-        with self._view() as db:
-            return queries.lags(db)
-
-    def identity(self) -> str:
-        """What this journal is called among those of other machines; a new file is a new one."""
-        with self._view() as db:
-            return queries.identity(db)
-
-    def collect(self, records: Sequence[Foreign]) -> int:
-        """Take in records of other machines, all or none; how many of them were new.
-
-        Raises ``sqlite3.Error`` or ``OSError`` where they cannot be written.
-        """
-        with self._reading:
-            return collect(self._archive.connect(), records)
-
-    @contextmanager
-    def lease(self, reader: Reader) -> Generator[bool, None, None]:
-        """Whether this process may tell ``reader`` now: of all processes, one at a time does.
-
-        Raises ``OSError`` if there can be no lease.
-        """
-        digest = hashlib.sha256(reader.name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = FileLock.acquire(self.path / f"reader-{digest}.lock")
-        try:
-            yield lock is not None
-        finally:
-            if lock is not None:
-                lock.release()
-
-    @contextmanager
-    def _view(self) -> Generator[sqlite3.Connection, None, None]:
-        """The archive with everything in it; failing that, a copy in memory that has it."""
-        self.flush()
-        with self._reading:
-            if self._settle():
-                yield self._archive.connect()
-                return
-            copy = overlay(self._archive, self._spools, self._writer.process, self._writer.ring())
-            try:
-                yield copy
-            finally:
-                copy.close()
-
-    def _settle(self) -> bool:
-        if self._writer.ring():
-            return False
-        for _ in range(_LEASE_TRIES):
-            moved = self._mover.move()
-            if moved is not Moved.BUSY:
-                return moved is Moved.ALL
-            self.clock.sleep(_LEASE_PAUSE)
-        return False
-
     # Forks
 
     def rest(self) -> None:
@@ -426,13 +235,15 @@ def open_journal(
     path: str | os.PathLike[str] | None = None,
     *,
     retention: Retention | None = None,
+    durability: Durability | None = None,
     clock: Clock = SYSTEM_CLOCK,
 ) -> Journal:
     """The journal in the folder ``path``, with what dead processes left behind taken in.
 
-    None stands for ``TENUTO_JOURNAL``, else a folder of the user's own. Never raises: where
-    nothing can be stored, the journal is kept in memory.
+    None stands for ``TENUTO_JOURNAL``, else a folder of the user's own. Where nothing can be
+    stored, the journal is kept in memory. Raises nothing but ConfigurationError, where
+    ``durability`` is neither ``normal`` nor ``full``.
     """
-    journal = Journal(path, retention=retention, clock=clock)
+    journal = Journal(path, retention=retention, durability=durability, clock=clock)
     journal.move()
     return journal

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from enum import Enum, auto
 from pathlib import Path
 
-from .apply import Applier
+from .apply import UNREADABLE, Applier
 from .archive import Archive, is_damage
 from .locks import FileLock
 from .losses import Losses
+from .rescue import rescue
 from .retention import Pruned, Retention, prune
-from .spool import rows_after, spool_names
+from .spool import log_length, rows_after, spool_names
 
 __all__ = ["Moved", "Mover", "process_of"]
 
@@ -20,6 +22,7 @@ SPOOL_DAMAGED = "a damaged spool was set aside"
 _BATCH = 500  # rows in one transaction
 _FIRST_PRUNING = 60.0  # seconds: a program that ends at once has no time for it
 _PRUNE_EVERY = 3600.0
+_CHECK_EVERY = 3600.0
 
 
 class Moved(Enum):
@@ -56,6 +59,7 @@ class Mover:
         self._retention = retention
         self._clock = archive.clock
         self._prune_at = self._clock.monotonic() + _FIRST_PRUNING
+        self._check_at = self._clock.monotonic()
         self._folder = folder
         self._spools = spools
         self._archive = archive
@@ -75,7 +79,7 @@ class Mover:
             self._move_all()
             self._prune_when_due()
         except (OSError, sqlite3.Error) as error:
-            if isinstance(error, sqlite3.Error) and is_damage(error):
+            if isinstance(error, sqlite3.Error) and (is_damage(error) or self._is_damaged()):
                 return self._begin_anew()
             self._losses.add(f"cannot move spools: {error}")
             return Moved.FAILED
@@ -94,49 +98,99 @@ class Mover:
             return None
         try:
             self._move_all()
-            return prune(self._archive.connect(), retention or self._retention, self._clock.now())
+            return self._prune(retention or self._retention)
         finally:
             lease.release()
 
     def _prune_when_due(self) -> None:
         if self._clock.monotonic() >= self._prune_at:
             self._prune_at = self._clock.monotonic() + _PRUNE_EVERY
-            prune(self._archive.connect(), self._retention, self._clock.now())
+            self._prune(self._retention)
+
+    def _prune(self, retention: Retention) -> Pruned:
+        self._sweep()
+        return prune(self._archive.connect(), retention, self._clock.now())
+
+    def _sweep(self) -> None:
+        """Remove the locks of spools that are gone, or whose owner died before it made them."""
+        for path in self._spools.glob("*.lock"):
+            if not path.with_suffix(".db").exists():
+                lock = FileLock.acquire(path)
+                if lock is not None:
+                    lock.remove()
+
+    def replace_damaged(self) -> None:
+        """Begin a new archive in place of one in which damage was found, if nobody else has yet.
+
+        Never raises.
+        """
+        with suppress(OSError):  # then it is found again, by whoever asks next
+            lease = FileLock.acquire(self._folder / "mover.lock")
+            if lease is not None:
+                try:
+                    if not self._archive.was_replaced():
+                        self._begin_anew()
+                finally:
+                    lease.release()
+
+    def _is_damaged(self) -> bool:
+        """Whether it is not what SQLite took it for, such as a full disk; asked once an hour."""
+        if self._clock.monotonic() < self._check_at:
+            return False
+        self._check_at = self._clock.monotonic() + _CHECK_EVERY
+        try:
+            return self._archive.connect().execute("PRAGMA quick_check(1)").fetchone() != ("ok",)
+        except (OSError, sqlite3.Error) as error:
+            return isinstance(error, sqlite3.Error) and is_damage(error)
 
     def _begin_anew(self) -> Moved:
         try:
-            self._archive.set_aside()
+            aside = self._archive.set_aside()
+            self._rescue(aside)
             self._move_all()
         except (OSError, sqlite3.Error) as error:
             self._losses.add(f"cannot move spools: {error}")
             return Moved.FAILED
         return Moved.ALL
 
+    def _rescue(self, aside: Path) -> None:
+        db = self._archive.connect()
+        try:
+            useless = rescue(aside, db)
+        except sqlite3.Error as error:
+            self._losses.add(f"nothing of it could be read: {error}")
+        else:
+            if useless:
+                self._losses.add(UNREADABLE, useless)
+
     def _move_all(self) -> None:
         db = self._archive.connect()
         names = spool_names(self._spools)
-        for name in names:
-            self._move_one(db, name)
-        self._forget_others(db, names)
-
-    def _move_one(self, db: sqlite3.Connection, name: str) -> None:
-        lock = FileLock.acquire(self._spools / f"{name}.lock")
-        ownerless = lock is not None
-        try:
-            try:
-                self._copy_rows(db, name)
-            except _SpoolError:
-                if ownerless:
-                    self._set_aside(name)
-                return  # its owner will notice too, and begin another
-            if ownerless:
+        ended = [name for name in names if self._move_one(db, name)]
+        # Until it is in the file itself, damage to the file's log would take the only copy.
+        if ended and self._archive.checkpoint():
+            for name in ended:
                 self._remove(name)
+        self._forget_others(db, spool_names(self._spools))
+
+    def _move_one(self, db: sqlite3.Connection, name: str) -> bool:
+        """Copy what is new in a spool; whether nothing will ever be added to it."""
+        path = self._spools / f"{name}.db"
+        lock = FileLock.acquire(self._spools / f"{name}.lock")
+        length = log_length(path)
+        try:
+            self._copy_rows(db, name)
+            if lock is not None and log_length(path) < length:  # it was cut off, or torn
+                self._set_aside(name)
+                return False
+        except _SpoolError:
+            if lock is not None:  # else its owner will notice too, and begin another
+                self._set_aside(name)
+            return False
         finally:
             if lock is not None:
-                if (self._spools / f"{name}.db").exists():
-                    lock.release()
-                else:
-                    lock.remove()
+                lock.release()
+        return lock is not None
 
     def _copy_rows(self, db: sqlite3.Connection, name: str) -> None:
         cursor = _cursor(db, name)
@@ -163,14 +217,15 @@ class Mover:
                 return
 
     def _remove(self, name: str) -> None:
-        for part in ("-wal", "-shm", ""):
-            (self._spools / f"{name}.db{part}").unlink(missing_ok=True)
+        for part in (".db-wal", ".db-shm", ".db-journal", ".db", ".lock"):
+            (self._spools / f"{name}{part}").unlink(missing_ok=True)
 
     def _set_aside(self, name: str) -> None:
-        for part in ("-wal", "-shm", ""):
+        for part in ("", "-wal", "-shm"):
             file = self._spools / f"{name}.db{part}"
             if file.exists():
                 file.rename(file.with_name(f"{name}.damaged{part}"))
+        (self._spools / f"{name}.lock").unlink(missing_ok=True)
         self._losses.add(SPOOL_DAMAGED)
 
     @staticmethod

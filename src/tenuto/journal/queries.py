@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from tenuto.capture import ErrorEvent
 from tenuto.errors import FaultClass
@@ -23,8 +25,10 @@ from .records import (
     Tally,
     Transition,
 )
+from .standing import cursor_key, forget_trouble
 
 __all__ = [
+    "SPOILT",
     "attempts",
     "damage",
     "drops",
@@ -33,8 +37,8 @@ __all__ = [
     "everything",
     "groups",
     "identity",
-    "lags",
     "latest_states",
+    "outcome_of",
     "outcomes",
     "records_after",
     "records_of",
@@ -45,9 +49,12 @@ __all__ = [
     "transitions",
 ]
 
+T = TypeVar("T")
+
+SPOILT = (AttributeError, KeyError, TypeError, ValueError)
+"""What is raised where a body is not what was written."""
+
 _ATTEMPT = "id, work, step, number, started, ended, fault_class, wait, duration, error_id"
-_OF_ERRORS, _OF_ALL = "reader:", "reader-of-all:"
-_ERROR_TABLES, _OTHER_TABLES = ("events", "slices", "transitions"), ("outcomes", "tallies")
 _NEVER = 2**62  # beyond every seq
 _TOLD = """
 SELECT seq AS seq, n AS n, process AS process, 'event' AS kind, body FROM events WHERE {0}
@@ -65,7 +72,8 @@ _LATEST_STATES = """
 SELECT policy, body FROM transitions WHERE seq IN (
     SELECT max(seq) FROM transitions
     WHERE (policy = :policy OR policy >= :first AND policy < :end)
-        AND json_extract(body, '$.detail.state') IS NOT NULL
+        AND CASE WHEN json_valid(body)
+            THEN json_extract(body, '$.detail.state') END IS NOT NULL
     GROUP BY policy
 ) ORDER BY seq DESC
 """
@@ -84,8 +92,20 @@ def groups(db: sqlite3.Connection) -> list[Group]:
     """All groups, the most frequent first."""
     rows = db.execute("SELECT * FROM groups ORDER BY count DESC, last DESC, fingerprint")
     names = [column[0] for column in rows.description]
-    found = [dict(zip(names, row, strict=True)) for row in rows]
-    return [Group(**{**row, "fault_class": FaultClass(row["fault_class"])}) for row in found]
+    return _made(lambda *row: _group(dict(zip(names, row, strict=True))), rows)
+
+
+def _group(row: dict[str, Any]) -> Group:
+    return Group(**{**row, "fault_class": FaultClass(row["fault_class"])})
+
+
+def _made(make: Callable[..., T], rows: Iterable[tuple[Any, ...]]) -> list[T]:
+    """What ``make`` makes of each row; one that damage has spoilt is passed over."""
+    found = []
+    for row in rows:
+        with suppress(*SPOILT):
+            found.append(make(*row))
+    return found
 
 
 def events(db: sqlite3.Connection, group: str | None, limit: int) -> list[ErrorEvent]:
@@ -101,13 +121,13 @@ def events(db: sqlite3.Connection, group: str | None, limit: int) -> list[ErrorE
             "ORDER BY time DESC, seq DESC LIMIT ?",
             (group, limit),
         )
-    return [_annotated(db, event_id, body) for event_id, body in rows.fetchall()]
+    return _made(partial(_annotated, db), rows.fetchall())
 
 
 def event(db: sqlite3.Connection, event_id: str) -> ErrorEvent | None:
     """The event of this id, with what was added to it later."""
-    row = db.execute("SELECT id, body FROM events WHERE id = ?", (event_id,)).fetchone()
-    return None if row is None else _annotated(db, *row)
+    rows = db.execute("SELECT id, body FROM events WHERE id = ?", (event_id,)).fetchall()
+    return next(iter(_made(partial(_annotated, db), rows)), None)
 
 
 def _annotated(db: sqlite3.Connection, event_id: str, body: str) -> ErrorEvent:
@@ -143,7 +163,20 @@ def outcomes(db: sqlite3.Connection, limit: int | None) -> list[Outcome]:
         "SELECT body FROM (SELECT seq, body FROM outcomes ORDER BY seq DESC LIMIT ?) ORDER BY seq",
         (-1 if limit is None else limit,),
     )
-    return [Outcome.from_dict(json.loads(body)) for (body,) in rows]
+    return _made(_outcome, rows)
+
+
+def _outcome(body: str) -> Outcome:
+    return Outcome.from_dict(json.loads(body))
+
+
+def outcome_of(db: sqlite3.Connection, error_id: str) -> Outcome | None:
+    """The newest outcome that an error was met on the way to."""
+    rows = db.execute(
+        "SELECT body FROM outcomes WHERE instr(body, ?) ORDER BY seq DESC", (json.dumps(error_id),)
+    )
+    found = _made(_outcome, rows)
+    return next((outcome for outcome in found if error_id in outcome.errors), None)
 
 
 def attempts(db: sqlite3.Connection, work: str | None, *, only_open: bool) -> list[Attempt]:
@@ -154,7 +187,7 @@ def attempts(db: sqlite3.Connection, work: str | None, *, only_open: bool) -> li
         (None if work is None else json.dumps(work), only_open),
     )
     names = [name.strip() for name in _ATTEMPT.split(",")]
-    return [_attempt(dict(zip(names, row, strict=True))) for row in rows]
+    return _made(lambda *row: _attempt(dict(zip(names, row, strict=True))), rows)
 
 
 def _attempt(row: dict[str, Any]) -> Attempt:
@@ -164,14 +197,24 @@ def _attempt(row: dict[str, Any]) -> Attempt:
     return Attempt(**row)
 
 
-def transitions(db: sqlite3.Connection, policy: str | None, limit: int) -> list[Transition]:
-    """Changes of state, newest first; those of one policy."""
+def transitions(
+    db: sqlite3.Connection,
+    policy: str | None,
+    limit: int,
+    between: tuple[float, float] | None = None,
+) -> list[Transition]:
+    """Changes of state, newest first; those of one policy; those between two times."""
+    since, until = between or (None, None)
     rows = db.execute(
-        "SELECT body FROM transitions WHERE ?1 IS NULL OR policy = ?1"
-        " ORDER BY time DESC, seq DESC LIMIT ?2",
-        (policy, limit),
+        "SELECT body FROM transitions WHERE (?1 IS NULL OR policy = ?1)"
+        " AND (?2 IS NULL OR time BETWEEN ?2 AND ?3) ORDER BY time DESC, seq DESC LIMIT ?4",
+        (policy, since, until, limit),
     )
-    return [Transition(**json.loads(body)) for (body,) in rows]
+    return _made(_transition, rows)
+
+
+def _transition(body: str) -> Transition:
+    return Transition(**json.loads(body))
 
 
 def latest_states(db: sqlite3.Connection, policy: str) -> dict[str, Transition]:
@@ -183,7 +226,7 @@ def latest_states(db: sqlite3.Connection, policy: str) -> dict[str, Transition]:
     # Between these are the names that begin with the policy's and a bracket.
     bounds = {"policy": name, "first": f"{name}[", "end": f"{name}{chr(ord('[') + 1)}"}
     rows = db.execute(_LATEST_STATES, bounds)
-    return {found: Transition(**json.loads(body)) for found, body in rows}
+    return dict(_made(lambda found, body: (found, _transition(body)), rows))
 
 
 def tallies(db: sqlite3.Connection) -> list[Tally]:
@@ -195,16 +238,20 @@ def tallies(db: sqlite3.Connection) -> list[Tally]:
 
 
 def damage(db: sqlite3.Connection) -> list[str]:
-    """What SQLite's own check finds wrong with the file; nothing, where it is whole."""
-    found = [line for (line,) in db.execute("PRAGMA integrity_check(20)")]
-    return [] if found == ["ok"] else found
+    """What SQLite's own check finds wrong with the file, and what is no record; else nothing."""
+    found = [line for (line,) in db.execute("PRAGMA integrity_check(20)") if line != "ok"]
+    for table in ("events", "slices", "annotations", "outcomes", "transitions"):
+        spoilt = f"SELECT count(*) FROM {table} WHERE NOT json_valid(body)"  # noqa: S608
+        if count := db.execute(spoilt).fetchone()[0]:
+            found.append(f"{count} of {table} cannot be read")
+    return found
 
 
 def everything(db: sqlite3.Connection) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every record, by kind, in the order in which they were moved here."""
-    rows = db.execute(_ALL)
-    for kind, body in rows:
-        yield kind, json.loads(body)
+    for kind, body in db.execute(_ALL):
+        with suppress(*SPOILT):
+            yield kind, json.loads(body)
     for attempt in attempts(db, None, only_open=False):
         yield "attempt", asdict(attempt)
     for tally in tallies(db):
@@ -218,36 +265,37 @@ def drops(db: sqlite3.Connection) -> dict[str, int]:
     return dict(db.execute("SELECT reason, count FROM drops ORDER BY reason"))
 
 
-def _cursor_key(reader: Reader) -> str:
-    return f"{_OF_ALL if reader.everything else _OF_ERRORS}{reader.name}"
-
-
 def records_after(db: sqlite3.Connection, reader: Reader, now: float, limit: int) -> Batch:
     """What a reader of the whole machine is told next."""
     # Written down at once: a reader that never gets anywhere has a lag that is seen.
-    key = (_cursor_key(reader),)
-    db.execute("INSERT OR IGNORE INTO cursors VALUES (?, 0)", key)
+    key = (cursor_key(reader),)
+    first = "(SELECT value FROM sequence)" if reader.from_now else "0"
+    db.execute(f"INSERT OR IGNORE INTO cursors VALUES (?, {first})", key)  # noqa: S608
     after = db.execute("SELECT position FROM cursors WHERE name = ?", key).fetchone()[0]
-    end = _unsettled(db, after, now - SETTLED_AFTER) if reader.settled else _NEVER
+    end = _unsettled(db, after, now) if reader.settled else _NEVER
     tables = _TOLD + _REST if reader.everything else _TOLD
     rows = db.execute(
         tables.format("seq > :after AND seq < :end") + _IN_ORDER.format("seq"),
         {"after": after, "end": end, "limit": limit},
     )
-    records = tuple(
-        _without_told(db, reader, Record(seq, kind, json.loads(body), process))
-        for seq, _, process, kind, body in rows.fetchall()
-    )
-    position = records[-1].position if records else after
-    return Batch(records, position, growing=end != _NEVER)
+    found = rows.fetchall()
+
+    def record(seq: int, _: int, process: str, kind: str, body: str) -> Record:
+        return _without_told(db, reader, Record(seq, kind, json.loads(body), process))
+
+    position = found[-1][0] if found else after
+    return Batch(tuple(_made(record, found)), position, growing=end != _NEVER)
 
 
-def _unsettled(db: sqlite3.Connection, after: int, before: float) -> int:
-    """The first slice that may still grow: its event was kept less long ago than that."""
+def _unsettled(db: sqlite3.Connection, after: int, now: float) -> int:
+    """The first slice that may still grow: its event was kept a short while ago.
+
+    One of the future was kept before the clock was set back. Nobody waits until then.
+    """
     row = db.execute(
         "SELECT min(slices.seq) FROM slices JOIN events ON events.id = slices.event_id"
-        " WHERE slices.seq > ? AND events.time > ?",
-        (after, before),
+        " WHERE slices.seq > ? AND events.time > ? AND events.time <= ?",
+        (after, now - SETTLED_AFTER, now),
     ).fetchone()
     return _NEVER if row[0] is None else int(row[0])
 
@@ -274,8 +322,9 @@ def tell(db: sqlite3.Connection, reader: Reader, records: Sequence[Record], posi
                 if each.kind == "slice"
             ],
         )
-        key = _cursor_key(reader)
+        key = cursor_key(reader)
         db.execute("INSERT OR REPLACE INTO cursors VALUES (?, ?)", (key, position))
+        forget_trouble(db, reader)
         db.execute("COMMIT")
     except BaseException:  # an interruption too: no transaction is left open
         db.execute("ROLLBACK") if db.in_transaction else None
@@ -287,25 +336,10 @@ def identity(db: sqlite3.Connection) -> str:
     return str(db.execute("SELECT id FROM identity").fetchone()[0])
 
 
-def lags(db: sqlite3.Connection) -> dict[str, int]:
-    """Of each reader that is known, how many records it has not been told of."""
-    found = {}
-    rows = db.execute("SELECT name, position FROM cursors WHERE name GLOB 'reader*' ORDER BY name")
-    for key, position in rows.fetchall():
-        of_all = key.startswith(_OF_ALL)
-        tables = (*_ERROR_TABLES, *_OTHER_TABLES) if of_all else _ERROR_TABLES
-        counts = (
-            db.execute(f"SELECT count(*) FROM {table} WHERE seq > ?", (position,)).fetchone()[0]  # noqa: S608 - constants only
-            for table in tables
-        )
-        found[key.removeprefix(_OF_ALL if of_all else _OF_ERRORS)] = sum(counts)
-    return found
-
-
 def records_of(db: sqlite3.Connection, process: str, n: int, limit: int) -> list[Record]:
     """What a reader of one process is told next, as far as the archive has it."""
     rows = db.execute(
         _TOLD.format("process = :process AND n > :n") + _IN_ORDER.format("n"),
         {"process": process, "n": n, "limit": limit},
     )
-    return [Record(n, kind, json.loads(body)) for _, n, _, kind, body in rows]
+    return _made(lambda _, n, __, kind, body: Record(n, kind, json.loads(body)), rows)

@@ -20,6 +20,7 @@ __all__ = [
     "OutcomeStatus",
     "Reader",
     "Record",
+    "Standing",
     "Tally",
     "Transition",
 ]
@@ -44,7 +45,11 @@ class Outcome:
     """How one input ended: there is exactly one for each.
 
     Qualities are on the meter's scale, ``seconds`` is the time the work took, ``audio_seconds``
-    the length of the sound. ``errors`` are the ids of the events on the way. ``time`` is in
+    the length of the sound. ``errors`` are the ids of the events on the way, ``fault_class`` and
+    ``group`` are the class and the fingerprint of the last of them. ``attempts`` counts how often
+    the work was begun. ``content`` is the BLAKE2b hash of the bytes that were read, ``size`` their
+    number, ``modified_ns`` when the file was last written, in nanoseconds since 1970 UTC.
+    ``parameters`` names what the work was done with: versions and settings. ``time`` is in
     seconds since 1970 UTC; the journal fills it in.
     """
 
@@ -59,6 +64,14 @@ class Outcome:
     errors: tuple[str, ...] = ()
     reason: str | None = None
     time: float | None = None
+    engine: str | None = None
+    attempts: int | None = None
+    fault_class: FaultClass | None = None
+    group: str | None = None
+    content: str | None = None
+    size: int | None = None
+    modified_ns: int | None = None
+    parameters: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """One line of ``outcomes.jsonl``."""
@@ -73,6 +86,14 @@ class Outcome:
             "audio_seconds": self.audio_seconds,
             "errors": list(self.errors),
             "reason": self.reason,
+            "engine": self.engine,
+            "attempts": self.attempts,
+            "fault_class": None if self.fault_class is None else self.fault_class.value,
+            "group": self.group,
+            "content": self.content,
+            "size": self.size,
+            "modified_ns": self.modified_ns,
+            "parameters": self.parameters,
         }
 
     @classmethod
@@ -80,6 +101,8 @@ class Outcome:
         known = {name: row[name] for name in cls.__dataclass_fields__ if name in row}
         known["status"] = OutcomeStatus(row["status"])
         known["errors"] = tuple(row["errors"])
+        if known.get("fault_class") is not None:
+            known["fault_class"] = FaultClass(known["fault_class"])
         return cls(**known)
 
 
@@ -197,12 +220,15 @@ class Reader:
 
     A reader of ``settled`` slices is told of one when it has stopped growing, and so nearly always
     once. What comes after such a slice waits with it, for ``SETTLED_AFTER`` seconds at most.
+
+    A reader ``from_now`` begins at the end of the journal, when it first reads.
     """
 
     name: str
     own: bool = False
     settled: bool = False
     everything: bool = False
+    from_now: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,3 +241,22 @@ class Batch:
     records: tuple[Record, ...]
     position: int
     growing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a reader of the machine's journal has come.
+
+    It has been told of everything up to ``position``, and not of ``lag`` records after it, the
+    first of which is of ``behind_since``. Where it could not be told the last time, ``trouble``
+    says why, ``failing_since`` since when, and ``refused_until`` when its destination wants to hear
+    from it again, if it said so. Times are in seconds since 1970 UTC.
+    """
+
+    reader: str
+    position: int
+    lag: int
+    behind_since: float | None = None
+    failing_since: float | None = None
+    refused_until: float | None = None
+    trouble: str | None = None

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 from tenuto.errors import ConfigurationError
 
+from .trends import forget
+
 __all__ = ["UNTOLD", "Pruned", "Retention", "prune"]
 
 UNTOLD = "let go of before every reader was told"
@@ -60,6 +62,7 @@ def prune(db: sqlite3.Connection, retention: Retention, now: float) -> Pruned:
     if _size(db) > retention.max_bytes:
         rows += _make_room(db, int(retention.max_bytes * _ROOM))
     rows += sum(_delete(db, table, where, {}) for table, where in _ORPHANED)
+    forget(db, now)
     db.execute("PRAGMA incremental_vacuum").fetchall()
     return Pruned(rows, _size(db))
 

@@ -127,7 +127,30 @@ CREATE TABLE collected (
 ) WITHOUT ROWID;
 """
 
-_MIGRATIONS = (_FIRST, _READERS)
+_TRENDS = """
+-- How often each group was seen in each ten minutes since 1970: for trends, and so not kept long.
+CREATE TABLE recent (
+    start INTEGER NOT NULL,
+    fingerprint TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (start, fingerprint)
+) WITHOUT ROWID;
+INSERT INTO recent
+    SELECT CAST(at / 600 AS INTEGER), fingerprint, sum(count) FROM (
+        SELECT time AS at, fingerprint, 1 AS count FROM events
+        UNION ALL SELECT last, fingerprint, count FROM slices
+    ) WHERE at > (SELECT max(last) - 86400 FROM groups) GROUP BY 1, 2;
+
+-- The readers that could not be told when they were told last: since when, and why.
+CREATE TABLE troubles (
+    reader TEXT PRIMARY KEY,
+    since REAL NOT NULL,
+    refused_until REAL,
+    error TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+
+_MIGRATIONS = (_FIRST, _READERS, _TRENDS)
 VERSION = len(_MIGRATIONS)
 
 

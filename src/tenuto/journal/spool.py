@@ -1,24 +1,29 @@
 """The file that one process appends to: a small SQLite database that nobody else writes.
 
-A row is durable against the death of the process as soon as ``append`` returns; against power
-loss, as far as the operating system has written it out.
+A row is durable against the death of the process as soon as ``append`` returns. Against power
+loss it is so in a spool of ``full`` durability; in another, as far as the operating system has
+written it out.
 """
 
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+from .durability import Durability, make_folder
+from .encoding import readable
 from .locks import FileLock
 
-__all__ = ["Row", "Spool", "rows_after", "spool_names"]
+__all__ = ["Row", "Spool", "log_length", "rows_after", "spool_names"]
 
 Row: TypeAlias = tuple[int, str, str]
 """A number that only grows within its process, the kind of record, its body as JSON."""
 
 _CREATE = "CREATE TABLE records (n INTEGER PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL)"
+_INDEX_HEADER, _INITIALISED, _LENGTH = 48, 12, slice(16, 20)  # bytes
 _ROWS_PER_STATEMENT = 300  # three values each; old builds of SQLite allow 999
 _BUSY = 1.0  # seconds to wait while the log of a dead process is recovered
 _ROW_OVERHEAD = 2048  # bytes: an append also writes the page that its row begins on
@@ -27,13 +32,13 @@ _ROW_OVERHEAD = 2048  # bytes: an append also writes the page that its row begin
 class Spool:
     """The owner's side. Raises ``sqlite3.Error`` and ``OSError``; not for two threads at once."""
 
-    def __init__(self, folder: Path, name: str) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    def __init__(self, folder: Path, name: str, durability: Durability = "normal") -> None:
+        make_folder(folder, durability)
         self.size = 0
         self._lock = self._new_lock(folder / f"{name}.lock")
         path = folder / f"{name}.db"
         try:
-            self._db = self._new_database(path)
+            self._db = self._new_database(path, durability)
         except BaseException:
             for leftover in folder.glob(f"{name}.db*"):
                 leftover.unlink()
@@ -48,14 +53,18 @@ class Spool:
         return lock
 
     @staticmethod
-    def _new_database(path: Path) -> sqlite3.Connection:
+    def _new_database(path: Path, durability: Durability) -> sqlite3.Connection:
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
             db.execute("PRAGMA page_size = 1024")  # an append writes whole pages: small ones
-            db.execute("PRAGMA synchronous = OFF")  # an empty file is no loss
+            if durability == "full":  # a log of great price beside a file that was lost is no use
+                db.execute("PRAGMA synchronous = FULL")
+            else:
+                db.execute("PRAGMA synchronous = OFF")  # an empty file is no loss
             db.execute("PRAGMA journal_mode = WAL")
             db.execute(_CREATE)
-            db.execute("PRAGMA synchronous = NORMAL")
+            if durability == "normal":
+                db.execute("PRAGMA synchronous = NORMAL")
             # A checkpoint would stall the caller who happens to cause it.
             db.execute("PRAGMA wal_autocheckpoint = 0")
         except BaseException:
@@ -91,14 +100,31 @@ def spool_names(folder: Path) -> list[str]:
     return sorted(path.name.removesuffix(".db") for path in folder.glob("*.db"))
 
 
+def log_length(path: Path) -> int:
+    """How many pages the log of the spool ``path`` had when its owner last committed.
+
+    0 where that is not known. From the first words of the index beside the log, which come twice:
+    https://www.sqlite.org/walformat.html#the_wal_index_file_format
+    """
+    try:
+        with path.with_name(f"{path.name}-shm").open("rb") as index:
+            one, two = index.read(_INDEX_HEADER), index.read(_INDEX_HEADER)
+    except OSError:
+        return 0
+    if len(one) < _INDEX_HEADER or one != two or not one[_INITIALISED]:
+        return 0
+    return int.from_bytes(one[_LENGTH], sys.byteorder)
+
+
 def rows_after(path: Path, n: int, limit: int) -> list[Row]:
     """The first ``limit`` rows of somebody's spool with a number above ``n``.
 
-    Empty where the file is gone, or its owner is still making it.
+    Empty where the file is gone, or its owner is still making it, or died of making it.
     """
-    if not path.exists():
+    if not path.exists() or path.with_name(f"{path.name}-journal").exists():
         return []
     db = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=_BUSY)
+    db.text_factory = readable
     try:
         query = "SELECT n, kind, body FROM records WHERE n > ? ORDER BY n LIMIT ?"
         return db.execute(query, (n, limit)).fetchall()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tenuto.clock import Clock
 
+from .durability import Durability
 from .losses import Losses
 from .spool import Row, Spool
 
@@ -32,10 +33,13 @@ class Writer:
     spools in that order.
     """
 
-    def __init__(self, folder: Path, clock: Clock, losses: Losses) -> None:
-        self._folder = folder
+    def __init__(
+        self, folder: Path, clock: Clock, losses: Losses, durability: Durability = "normal"
+    ) -> None:
+        self.folder = folder
         self._clock = clock
         self._losses = losses
+        self._durability: Durability = durability
         # Reentrant: a signal handler may report an error in the middle of an append.
         self.lock = threading.RLock()
         self._begin()
@@ -105,7 +109,8 @@ class Writer:
             return False
         try:
             if self._spool is None:
-                self._spool = Spool(self._folder, f"{self.process}-{next(self._files):06d}")
+                name = f"{self.process}-{next(self._files):06d}"
+                self._spool = Spool(self.folder, name, self._durability)
             self._spool.append(rows)
         except (OSError, sqlite3.Error) as error:
             self._losses.add(f"disk trouble: {_reason(error)}")
