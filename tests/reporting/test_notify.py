@@ -10,9 +10,8 @@ from itertools import pairwise
 
 import pytest
 
-from tenuto import ErrorReporter, TenutoError
+from tenuto import TenutoError
 from tenuto.capture import capture
-from tenuto.clock import SimulatedClock
 from tenuto.errors import ConfigurationError
 from tenuto.journal import Transition, open_journal
 from tenuto.reporting.delivery import delivery
@@ -24,35 +23,10 @@ pytest.importorskip("apprise", reason="the extra notify is not installed")
 
 
 @pytest.fixture
-def clock():
-    return SimulatedClock()
-
-
-@pytest.fixture
 def webhook():
     made = Webhook()
     yield made
     made.stop()
-
-
-@pytest.fixture
-def journal(tmp_path, clock):
-    with open_journal(tmp_path / "journal", clock=clock) as kept:
-        yield kept
-
-
-@pytest.fixture
-def report(journal, clock):
-    reporter = ErrorReporter("speech", journal=journal, log=False, clock=clock)
-
-    def fail(message="down", times=1, error=ConnectionError):
-        for _ in range(times):
-            try:
-                raise error(message)
-            except error as raised:
-                reporter.report(raised)
-
-    return fail
 
 
 @pytest.fixture

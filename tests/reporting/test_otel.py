@@ -8,54 +8,27 @@ from email.utils import formatdate
 
 import pytest
 
-from tenuto import ErrorReporter, TenutoError
+from tenuto import TenutoError
 from tenuto.capture import capture
-from tenuto.clock import SimulatedClock
 from tenuto.errors import ConfigurationError
-from tenuto.journal import SETTLED_AFTER, Outcome, OutcomeStatus, Reader, Transition, open_journal
+from tenuto.journal import SETTLED_AFTER, Outcome, OutcomeStatus, Reader, Transition
 from tenuto.reporting.delivery import delivery
 from tenuto.reporting.otel import OtlpLogs, OtlpMetrics, otlp_readers
+
+from .conftest import deliver, distinct, killed
 
 pytest.importorskip("opentelemetry.proto", reason="the extra otel is not installed")
 
 from tenuto.reporting.otel_records import attributes
 
-
-@pytest.fixture
-def clock():
-    return SimulatedClock()
+from .otlp_collector import OtlpCollector, plain
 
 
 @pytest.fixture
 def collector():
-    from .otlp_collector import OtlpCollector
-
     made = OtlpCollector()
     yield made
     made.stop()
-
-
-@pytest.fixture
-def journal(tmp_path, clock):
-    with open_journal(tmp_path / "journal", clock=clock) as kept:
-        yield kept
-
-
-@pytest.fixture
-def report(journal, clock):
-    reporter = ErrorReporter("speech", journal=journal, log=False, clock=clock)
-
-    def fail(message="down", times=1, error=ConnectionError, **context):
-        for _ in range(times):
-            try:
-                try:
-                    raise OSError(5, "disk")
-                except OSError as cause:
-                    raise error(message) from cause
-            except error as raised:
-                reporter.report(raised, context)
-
-    return fail
 
 
 @pytest.fixture
@@ -66,20 +39,6 @@ def logs(collector, journal):
 @pytest.fixture
 def metrics(collector, journal):
     return delivery(journal, OtlpMetrics(collector.url, journal))
-
-
-def deliver(way, clock, turns=40):
-    """Let time pass until everything is told."""
-    for _ in range(turns):
-        if way.deliver():
-            return True
-        clock.advance(10.0)
-    return False
-
-
-def distinct(count):
-    """As many types of errors, each a group of its own."""
-    return [type(f"Error{'x' * number}", (TenutoError,), {}) for number in range(count)]
 
 
 def total(records):
@@ -368,7 +327,33 @@ def test_the_variables_of_opentelemetry_are_heard(collector, journal, report, mo
         assert deliver(delivery(journal, reader), clock)
     assert [headers["x-key"] for headers in collector.headers] == ["a b", "a b"]
     port = collector.url.rpartition(":")[2]
-    assert set(journal.lags()) == {f"otlp 127.0.0.1:{port} {what}" for what in ("logs", "metrics")}
+    told = {standing.reader for standing in journal.standings()}
+    assert told == {f"otlp 127.0.0.1:{port} {what}" for what in ("logs", "metrics")}
+
+
+def test_release_and_environment_are_those_of_opentelemetrys_variable(
+    collector, journal, report, monkeypatch, clock
+):
+    collector.start()
+    told = "service.version=1.2,deployment.environment.name=the%20night,service.name=other"
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", told)
+    report()
+    for reader in otlp_readers(collector.url, journal):
+        assert deliver(delivery(journal, reader), clock)
+    (record,) = collector.records()
+    assert record["service.version"] == "1.2"
+    assert record["deployment.environment.name"] == "the night"
+    assert record["service.name"] == "speech"  # the reporter's own
+    assert counted_by(collector) == "other"
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "named")
+    report("again")
+    assert deliver(delivery(journal, OtlpMetrics(collector.url, journal)), clock)
+    assert counted_by(collector) == "named"
+
+
+def counted_by(collector):
+    (part,) = collector.metrics[-1].resource_metrics
+    return plain(part.resource.attributes)["service.name"]
 
 
 def test_headers_of_ones_own_are_sent(collector, journal, report, clock):
@@ -390,7 +375,3 @@ def test_without_the_extra_the_error_names_it(journal, monkeypatch):
     monkeypatch.setitem(sys.modules, "opentelemetry.proto.logs.v1", None)
     with pytest.raises(ConfigurationError, match=r"tenuto\[otel\]"):
         OtlpLogs("http://127.0.0.1:4318", journal)
-
-
-def killed(*_):
-    raise KeyboardInterrupt

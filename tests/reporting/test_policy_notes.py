@@ -4,22 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tenuto.clock import SimulatedClock
 from tenuto.errors import CallTimeoutError, FaultClass, RateLimitedError
-from tenuto.journal import AttemptEnd, open_journal
+from tenuto.journal import AttemptEnd
 from tenuto.policies import EventKind, PolicyEvent
 from tenuto.reporting import ErrorReporter, PolicyNotes
-
-
-@pytest.fixture
-def clock():
-    return SimulatedClock()
-
-
-@pytest.fixture
-def journal(tmp_path, clock):
-    with open_journal(tmp_path / "journal", clock=clock) as journal:
-        yield journal
 
 
 @pytest.fixture

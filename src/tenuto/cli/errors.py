@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import datetime
+from typing import Any
 
 import click
-from rich.console import Console
 from rich.text import Text
 
 from tenuto.capture import ErrorEvent
-from tenuto.journal import Group, Journal, open_journal
+from tenuto.configuration.values import seconds
+from tenuto.journal import Group, Journal, Trend, open_journal
 
-from .event import FAULT_STYLES, show_event
-from .terminal import complain, count, fit, make_console, show_path
+from .event import show_event
+from .groups import show_groups
+from .surroundings import surroundings_of
+from .terminal import complain, count, make_console, show_path
 
 __all__ = ["command"]
-
-_SHORTEST_ID = 11
-"""With the version that a fingerprint begins with."""
 
 _journal_option = click.option(
     "--journal",
@@ -32,24 +30,56 @@ _journal_option = click.option(
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
+class _Duration(click.ParamType[float]):
+    name = "duration"
+
+    def convert(self, value: object, param: object, ctx: object) -> float:  # noqa: ARG002 - click's signature
+        try:
+            return seconds(value)
+        except ValueError:
+            self.fail(f"{value!r} is no duration: write 30m, 12h or 2d")
+
+
 @click.group("errors", invoke_without_command=True)
+@click.option(
+    "--since",
+    type=_Duration(),
+    metavar="DURATION",
+    help="Only groups seen in the last 30m, 12h, 2d …; their counts are of all time.",
+)
 @_journal_option
 @_json_option
 @click.pass_context
-def command(context: click.Context, *, journal: str | None, as_json: bool) -> None:
+def command(
+    context: click.Context, *, since: float | None, journal: str | None, as_json: bool
+) -> None:
     """Show what went wrong. Errors with the same cause are one group.
 
-    With --json, print a list of groups, each with its count.
+    The trend compares the last hour with those before: "new" was never seen before, "back" not in
+    the 23 hours before, "rising" is more than twice as frequent and no chance, "falling" less than
+    half, "quiet" was not seen. A bar stands for each of the last 24 hours, on the group's own
+    scale. With --json, print a list of groups, each with its count, trend and hours.
     """
     context.obj = (journal, as_json)
     if context.invoked_subcommand is not None:
         return
     with open_journal(journal) as kept:
-        groups = kept.groups()
+        now = kept.clock.now()
+        groups = [g for g in kept.groups() if since is None or g.last >= now - since]
+        trends = kept.trends()
+        groups = [g for g in groups if g.fingerprint in trends]  # the others have just been let go
         if as_json:
-            click.echo(json.dumps([asdict(group) for group in groups]))
+            click.echo(json.dumps([_as_dict(g, trends) for g in groups]))
+            return
+        out = make_console()
+        if groups:
+            show_groups(groups, trends, now, out)
         else:
-            _show_groups(groups, kept, make_console())
+            lately = "" if since is None else " in that time"
+            out.print(f"No errors{lately} in {show_path(str(kept.path))}.")
+        lost = sum(kept.drops().values())
+        if lost:
+            out.print(Text(f"{count(lost, 'record')} could not be kept.", style="red"))
 
 
 @command.command("show")
@@ -58,17 +88,22 @@ def command(context: click.Context, *, journal: str | None, as_json: bool) -> No
 @_json_option
 @click.pass_obj
 def show(outer: tuple[str | None, bool], which: str, *, journal: str | None, as_json: bool) -> None:
-    """Tell one error in full. ID is that of an error, or of a group: then its latest one."""
+    """Tell one error in full. ID is that of an error, or of a group: then its latest one.
+
+    With what became of its input, and what policies did around it.
+    """
     with open_journal(journal or outer[0]) as kept:
         event = _find(kept, which)
         if event is None:
             where = show_path(str(kept.path))
             complain(make_console(stderr=True), f"no error and no group {which} in {where}")
             sys.exit(2)
+        asked = which if which.startswith(event.id) else event.id
+        around = surroundings_of(event, asked, kept)
         if as_json or outer[1]:
-            click.echo(json.dumps(event.to_dict()))
+            click.echo(json.dumps({**event.to_dict(), **around.to_dict()}))
         else:
-            show_event(event, kept.repeats(event.id), make_console())
+            show_event(event, around, make_console())
 
 
 def _find(journal: Journal, which: str) -> ErrorEvent | None:
@@ -79,33 +114,6 @@ def _find(journal: Journal, which: str) -> ErrorEvent | None:
     return journal.event(groups[0].latest) if len(groups) == 1 else None
 
 
-def _show_groups(groups: Sequence[Group], journal: Journal, out: Console) -> None:
-    where = show_path(str(journal.path))
-    if not groups:
-        out.print(f"No errors in {where}.")
-    widest = max((len(f"{group.count:,}") for group in groups), default=0)
-    length = _id_length(groups)
-    for group in groups:
-        indent = " " * (widest + 4)
-        line = Text(f"{group.count:>{widest + 1},} × ", style="bold")  # noqa: RUF001
-        line.append(f"{group.fault_class.value:15}", FAULT_STYLES[group.fault_class])
-        name = group.type.rpartition(".")[2]
-        line.append(fit(f"{name}: {group.message}", out.width - len(indent) - 15), "not bold")
-        out.print(line)
-        when = datetime.fromtimestamp(group.last).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-        rest = f"{group.fingerprint[:length]}  {when}  {group.where}"
-        out.print(Text(indent + fit(rest, out.width - len(indent)), style="dim"))
-    if groups:
-        total = sum(group.count for group in groups)
-        ways = count(len(groups), "group")
-        out.print(f"\n{count(total, 'error')} in {ways}. One in full: tenuto errors show ID")
-    lost = sum(journal.drops().values())
-    if lost:
-        out.print(Text(f"{count(lost, 'record')} could not be kept.", style="red"))
-
-
-def _id_length(groups: Sequence[Group]) -> int:
-    """How much of a fingerprint tells it from the others."""
-    prints = {group.fingerprint for group in groups}
-    lengths = itertools.count(_SHORTEST_ID)
-    return next(n for n in lengths if len({each[:n] for each in prints}) == len(prints))
+def _as_dict(group: Group, trends: Mapping[str, Trend]) -> dict[str, Any]:
+    trend = trends[group.fingerprint]
+    return {**asdict(group), "trend": trend.direction.value, "hours": list(trend.hours)}

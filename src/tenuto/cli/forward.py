@@ -95,8 +95,9 @@ def command(
                 SYSTEM_CLOCK.sleep(_PAUSE)
         except KeyboardInterrupt:
             pass
-        lags = kept.lags()
-        left = sum(lags.get(reader.reader.name, 0) for reader in readers)
+        names = {reader.reader.name for reader in readers}
+        standings = [standing for standing in kept.standings() if standing.reader in names]
+        left = sum(standing.lag for standing in standings)
         lost = sum(kept.losses.values())
     for trouble in {way.trouble: None for way in ways if way.trouble is not None}:
         complain(err, plain(trouble))

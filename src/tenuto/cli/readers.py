@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import asdict
 
 import click
+from rich.console import Console
+from rich.text import Text
 
-from tenuto.journal import open_journal
+from tenuto.journal import Standing, open_journal
 
-from .terminal import count, fit, make_console, show_path
+from .terminal import count, fit, make_console, moment, show_path
 
 __all__ = ["command"]
+
+_STYLES = {"up to date": "green", "behind": "yellow", "refused": "red", "failing": "red"}
 
 
 @click.command("readers")
@@ -21,15 +27,49 @@ __all__ = ["command"]
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(*, journal: str | None, as_json: bool) -> None:
-    """Show who is told of the journal, and how many records they have not been told of."""
+    """Show who is told of the journal, how far behind they are, and what keeps them.
+
+    "behind" is who has not been told yet, "failing" whom nobody reaches, and "refused" who has
+    asked to be left alone for a while. Nothing is lost meanwhile.
+    """
     with open_journal(journal) as kept:
-        lags = kept.lags()
+        standings = kept.standings()
+        now = kept.clock.now()
         if as_json:
-            click.echo(json.dumps([{"reader": name, "lag": lag} for name, lag in lags.items()]))
+            told = [{**asdict(each), "state": _state(each, now)} for each in standings]
+            click.echo(json.dumps(told))
             return
         out = make_console()
-        if not lags:
+        if not standings:
             out.print(f"Nobody is told of {show_path(str(kept.path))} but the log.")
-        for name, lag in lags.items():
-            behind = f"{count(lag, 'record')} behind" if lag else "up to date"
-            out.print(f"{fit(name, out.width - 24)}  {behind}")
+        for standing in standings:
+            _show(standing, now, out)
+
+
+def _state(standing: Standing, now: float) -> str:
+    if not standing.lag:
+        return "up to date"
+    if standing.refused_until is not None and standing.refused_until > now:
+        return "refused"
+    return "behind" if standing.trouble is None else "failing"
+
+
+def _show(standing: Standing, now: float, out: Console) -> None:
+    state = _state(standing, now)
+    out.print(
+        Text(f"{state:11}", _STYLES[state]).append(fit(standing.reader, out.width - 11), "not bold")
+    )
+    for line in _details(standing, state):
+        out.print(Text(fit(f"{'':11}{line}", out.width), style="dim"))
+
+
+def _details(standing: Standing, state: str) -> Iterator[str]:
+    if not standing.lag:
+        return
+    since = "" if standing.behind_since is None else f", since {moment(standing.behind_since)}"
+    yield f"{count(standing.lag, 'record')} behind{since}; told up to {standing.position:,}"
+    if state == "refused" and standing.refused_until is not None:
+        yield f"wants to be left alone until {moment(standing.refused_until)}"
+    if standing.trouble is not None and standing.failing_since is not None:
+        yield f"not reached since {moment(standing.failing_since)}; the last error:"
+        yield standing.trouble

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
+import sys
+from datetime import datetime
 from pathlib import Path
 
 from rich.cells import cell_len, set_cell_size
@@ -11,11 +14,28 @@ from rich.text import Text
 
 from tenuto.audio.names import path_from_text
 
-__all__ = ["complain", "count", "duration", "fit", "make_console", "pad", "plain", "show_path"]
+__all__ = [
+    "ago",
+    "complain",
+    "count",
+    "duration",
+    "fit",
+    "make_console",
+    "moment",
+    "pad",
+    "plain",
+    "show_path",
+]
 
 
 def make_console(*, stderr: bool = False) -> Console:
-    """A console that obeys ``NO_COLOR``, and does not guess at links, numbers or markup."""
+    """A console that obeys ``NO_COLOR``, and does not guess at links, numbers or markup.
+
+    What the terminal's encoding does not have is a question mark there.
+    """
+    stream = sys.stderr if stderr else sys.stdout
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")
     return Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
@@ -68,6 +88,22 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def moment(seconds: float) -> str:
+    """Seconds since 1970 UTC as a date and time here: ``2026-07-01 04:30:00``."""
+    try:
+        return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    except (OverflowError, ValueError, OSError):  # a clock far off, on this machine or another
+        return f"{seconds:g} s"
+
+
+def ago(seconds: float) -> str:
+    """A time before now: ``just now``, ``40 s ago``, ``3 min ago``, ``5 h ago``, ``2 days ago``."""
+    for unit, name, least in ((86_400, "days", 2), (3_600, "h", 2), (60, "min", 2), (1, "s", 1)):
+        if seconds >= unit * least:
+            return f"{seconds // unit:,.0f} {name} ago"
+    return "just now"
 
 
 def count(number: int, noun: str) -> str:

@@ -6,9 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
+from tenuto.capture import message_of
 from tenuto.errors import ExternalServiceError, FaultClass, RefusedError, classify
 from tenuto.journal import Journal, Reader, Record
 from tenuto.policies import CircuitBreaker
+
+from .oneline import one_line
 
 __all__ = ["Delivery", "Gatherer", "NotYet", "Subscriber", "delivery"]
 
@@ -17,6 +20,7 @@ _TRIES = 3
 _A_TURN = 0.5  # seconds for one destination elsewhere, before others have theirs
 _FIRST_PAUSE = 1.0  # seconds a destination that failed is left alone; twice as long each time
 _LONGEST_PAUSE = 300.0
+_LONGEST_REFUSAL = 86_400.0  # of one that a process before this one was told of
 
 
 class Subscriber(Protocol):
@@ -159,6 +163,7 @@ class _Elsewhere:
             clock=journal.clock,
         )
         self._not_before = -math.inf
+        self._heeded = False
         self._failures = 0
         self.trouble: str | None = None
 
@@ -166,7 +171,20 @@ class _Elsewhere:
         with self._journal.lease(self._subscriber.reader) as leased:
             return not leased or self._deliver()
 
+    def _heed(self) -> None:
+        """Keep away for as long as a process before this one was asked to."""
+        self._heeded = True
+        for standing in self._journal.standings():
+            until = standing.refused_until
+            if standing.reader == self._subscriber.reader.name and until is not None:
+                # A clock that was set back must not hold anything for ever.
+                left = min(until - self._clock.now(), _LONGEST_REFUSAL)
+                self._not_before = self._clock.monotonic() + left
+                self.trouble = standing.trouble
+
     def _deliver(self) -> bool:
+        if not self._heeded:
+            self._heed()
         reader, at_once = self._subscriber.reader, self._subscriber.at_once
         started = self._clock.monotonic()
         while self._clock.monotonic() >= self._not_before:
@@ -210,9 +228,14 @@ class _Elsewhere:
     def _failed(self, error: Exception) -> bool:
         """Whether the first record is to be passed over."""
         self.trouble = _line(error)
-        if isinstance(error, ExternalServiceError) and error.retry_after is not None:
-            self._not_before = self._clock.monotonic() + error.retry_after
+        refused = error.retry_after if isinstance(error, ExternalServiceError) else None
+        until = None
+        if refused is not None:
+            self._not_before = self._clock.monotonic() + refused
             self._breaker.reset()  # it answered, and said when to come back
+            until = self._clock.now() + refused
+        self._journal.note_trouble(self._subscriber.reader, self.trouble, refused_until=until)
+        if refused is not None:
             return False
         if classify(error, FaultClass.BUG) in (FaultClass.INFRASTRUCTURE, FaultClass.RESOURCE):
             return False
@@ -225,4 +248,4 @@ class _Elsewhere:
 
 
 def _line(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:200]
+    return one_line(f"{type(error).__name__}: {message_of(error)}")[:200]

@@ -95,7 +95,7 @@ class NotifyReader:
         )
         if not sent:  # of no known type: what it is worth is its truth
             raise ExternalServiceError(
-                "notify", message=f"the message could not be sent: {self.reader.name}"
+                service="notify", message=f"the message could not be sent: {self.reader.name}"
             )
 
 

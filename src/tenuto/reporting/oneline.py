@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from tenuto.capture import Plain
 
 __all__ = ["one_line", "one_line_value"]
@@ -27,7 +29,9 @@ def _escaped(char: str) -> str:
 
 
 def one_line_value(value: Plain) -> bool | float | str | None:
-    """A value for one field of a line; of containers, their text."""
-    if isinstance(value, (bool, int, float)) or value is None:
+    """A value for one field of a line; of containers, and of what JSON has no number for, text."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, (bool, int)) or value is None:
         return value
     return one_line(value if isinstance(value, str) else str(value))

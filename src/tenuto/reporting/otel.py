@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenuto.journal import Journal, Reader, Record
 
-from .otlp import Collector, RefusedByCollectorError
+from .otlp import Collector, RefusedByCollectorError, pairs_of_environment
 
 if TYPE_CHECKING:
     from .delivery import Gatherer
@@ -131,8 +131,11 @@ class OtlpMetrics:
 
 
 def _about() -> dict[str, Any]:
-    service = os.environ.get("OTEL_SERVICE_NAME") or "tenuto"
-    return {"service.name": service, "host.name": socket.gethostname()}
+    about = {"service.name": "tenuto", "host.name": socket.gethostname()}
+    about |= pairs_of_environment("OTEL_RESOURCE_ATTRIBUTES")
+    if service := os.environ.get("OTEL_SERVICE_NAME"):
+        about["service.name"] = service
+    return about
 
 
 def _read(response: Any, answer: bytes) -> Any:

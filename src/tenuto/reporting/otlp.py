@@ -11,9 +11,10 @@ from urllib.parse import unquote, urlsplit
 
 from tenuto.clock import Clock
 from tenuto.errors import ConfigurationError, ExternalServiceError, TenutoError
-from tenuto.policies import server_hint
 
-__all__ = ["Collector", "RefusedByCollectorError"]
+from .retry_after import retry_after
+
+__all__ = ["Collector", "RefusedByCollectorError", "pairs_of_environment"]
 
 _TIMEOUT = 2.0  # seconds for one request: others wait for the same thread
 _LATER = {429, 502, 503, 504}
@@ -23,12 +24,6 @@ _MISTAKEN = {401, 403, 404}
 
 class RefusedByCollectorError(TenutoError):
     """The collector will never take what it was sent."""
-
-
-class _Busy(Exception):  # noqa: N818 - never raised: what is read for a hint
-    def __init__(self, headers: Mapping[str, str]) -> None:
-        super().__init__()
-        self.headers = headers
 
 
 class Collector:
@@ -50,7 +45,9 @@ class Collector:
             )
         self.name = f"{at.netloc.rpartition('@')[2]}{at.path}".rstrip("/")
         self._endpoint = endpoint.rstrip("/")
-        self._headers = dict(headers) if headers is not None else _headers_of_environment()
+        if headers is None:
+            headers = pairs_of_environment("OTEL_EXPORTER_OTLP_HEADERS")
+        self._headers = dict(headers)
         self._clock = clock
 
     def send(self, path: str, body: bytes) -> bytes:
@@ -72,25 +69,26 @@ class Collector:
             )
         except urllib3.exceptions.HTTPError as error:
             raise ExternalServiceError(
-                "OTLP", message=f"the collector did not answer: {type(error).__name__}"
+                service="OTLP", message=f"the collector did not answer: {type(error).__name__}"
             ) from error
         if 200 <= answer.status < 300:
             return answer.data
         if answer.status in _LATER:
-            wait = server_hint(_Busy(answer.headers), self._clock)
+            wait = retry_after(answer.headers, self._clock)
             raise ExternalServiceError(
                 "OTLP", wait, message=f"the collector answered {answer.status}"
             )
         if answer.status in _MISTAKEN:
             raise ExternalServiceError(
-                "OTLP", message=f"the collector does not know the address or key: {answer.status}"
+                service="OTLP",
+                message=f"the collector does not know the address or key: {answer.status}",
             )
         raise RefusedByCollectorError(f"the collector refused what it was sent: {answer.status}")
 
 
-def _headers_of_environment() -> dict[str, str]:
-    """``OTEL_EXPORTER_OTLP_HEADERS``: ``name=value`` pairs, with commas between them."""
-    pairs = os.environ.get("OTEL_EXPORTER_OTLP_HEADERS", "").split(",")
+def pairs_of_environment(variable: str) -> dict[str, str]:
+    """What an OpenTelemetry variable lists: ``name=value`` pairs, with commas between them."""
+    pairs = os.environ.get(variable, "").split(",")
     return {
         unquote(name.strip()): unquote(value.strip())
         for name, equals, value in (pair.partition("=") for pair in pairs)

@@ -6,16 +6,18 @@ is told later. Of the repeats of a fault it hears in one event with their count.
 
 from __future__ import annotations
 
+import math
 import os
 import uuid
-from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tenuto.clock import SYSTEM_CLOCK, Clock
 from tenuto.errors import ConfigurationError, ExternalServiceError, TenutoError
 from tenuto.journal import Reader, Record
 
+from .retry_after import retry_after
 from .sentry_event import breadcrumb_of, event_of, repeats_of
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ __all__ = ["SentryReader"]
 
 _TIMEOUT = 2.0  # seconds for one request: others wait for the same thread
 _BREADCRUMBS = 50
+_PROCESSES = 64
 _DEFAULT_PAUSE = 60.0  # seconds: what Sentry's own clients wait where a 429 says no number
 _CATEGORIES = {"", "error", "default"}
 
@@ -52,7 +55,8 @@ class SentryReader:
             "environment": environment or os.environ.get("SENTRY_ENVIRONMENT") or "production",
         }
         self._clock = clock
-        self._breadcrumbs: list[dict[str, Any]] = []
+        self._not_before = -math.inf
+        self._trails: OrderedDict[str, deque[dict[str, Any]]] = OrderedDict()
         project = f"{self._auth.host}/{self._auth.project_id}"
         self.reader = Reader(f"sentry {project}", settled=True)
 
@@ -61,24 +65,40 @@ class SentryReader:
 
         Raises ExternalServiceError where the server cannot take it now.
         """
+        trail = self._trail(record.process)
         if record.kind == "transition":
-            self._breadcrumbs.append(breadcrumb_of(record.body))
-            del self._breadcrumbs[:-_BREADCRUMBS]
-            return
-        if record.kind == "slice":
-            if record.untold <= 0:
-                return
-            event = repeats_of(record.body, record.untold)
-            told_before = record.body["count"] - record.untold
-            event["event_id"] = _id(f"{record.body['event_id']}+{told_before}")
+            trail.append(breadcrumb_of(record.kind, record.body))
+        elif record.kind == "slice":
+            self._tell_repeats(record, trail)
         else:
-            event = event_of(record.body)
-            event["event_id"] = _id(record.body["id"])
-        event["breadcrumbs"] = {"values": list(self._breadcrumbs)}
+            self._tell(event_of(record.body), record.body["id"], trail)
+            trail.append(breadcrumb_of(record.kind, record.body))
+
+    def _trail(self, process: str) -> deque[dict[str, Any]]:
+        """What has happened in a process; of the processes met last."""
+        trail = self._trails.setdefault(process, deque(maxlen=_BREADCRUMBS))
+        self._trails.move_to_end(process)
+        if len(self._trails) > _PROCESSES:
+            self._trails.popitem(last=False)
+        return trail
+
+    def _tell_repeats(self, record: Record, trail: Iterable[dict[str, Any]]) -> None:
+        if record.untold > 0:
+            told_before = record.body["count"] - record.untold
+            identity = f"{record.body['event_id']}+{told_before}"
+            self._tell(repeats_of(record.body, record.untold), identity, trail)
+
+    def _tell(self, event: dict[str, Any], identity: str, trail: Iterable[dict[str, Any]]) -> None:
+        event["event_id"] = uuid.uuid5(uuid.NAMESPACE_OID, identity).hex
+        before = event.get("breadcrumbs", {"values": []})["values"]
+        event["breadcrumbs"] = {"values": [*trail, *before]}
         event.update({name: value for name, value in self._about.items() if value})
         self._send(event)
 
     def _send(self, event: dict[str, Any]) -> None:
+        left = self._not_before - self._clock.monotonic()
+        if left > 0:
+            raise ExternalServiceError("Sentry", left, message="over the quota")
         import urllib3
         from sentry_sdk.envelope import Envelope
 
@@ -98,37 +118,30 @@ class SentryReader:
             )
         except urllib3.exceptions.HTTPError as error:
             raise ExternalServiceError(
-                "Sentry", message=f"Sentry did not answer: {type(error).__name__}"
+                service="Sentry", message=f"Sentry did not answer: {type(error).__name__}"
             ) from error
         self._heed(answer.status, answer.headers)
 
     def _heed(self, status: int, headers: Mapping[str, str]) -> None:
         """Raise, where the answer says that the event has not been taken."""
+        limit = _seconds_for_errors(headers.get("X-Sentry-Rate-Limits", ""))
         if 200 <= status < 300:
+            if limit is not None:  # this one was taken, and the next would not be
+                self._not_before = self._clock.monotonic() + limit
             return
+        hint = retry_after(headers, self._clock)
         if status == 429:
-            raise ExternalServiceError("Sentry", self._pause(headers), message="over the quota")
+            if limit is None:
+                limit = _DEFAULT_PAUSE if hint is None else hint
+            raise ExternalServiceError("Sentry", limit, message="over the quota")
         if status >= 500 or status == 408:
-            raise ExternalServiceError("Sentry", message=f"Sentry answered {status}")
+            raise ExternalServiceError("Sentry", hint, message=f"Sentry answered {status}")
         if status in (401, 403, 404):
             # The DSN may be put right: what it is wrong for is kept until then.
-            raise ExternalServiceError("Sentry", message=f"Sentry does not know the DSN: {status}")
+            raise ExternalServiceError(
+                service="Sentry", message=f"Sentry does not know the DSN: {status}"
+            )
         raise TenutoError(f"Sentry refused the event: {status}")
-
-    def _pause(self, headers: Mapping[str, str]) -> float:
-        """Seconds to keep away, by ``X-Sentry-Rate-Limits``, else ``Retry-After``."""
-        limits = _seconds_for_errors(headers.get("X-Sentry-Rate-Limits", ""))
-        if limits is not None:
-            return limits
-        hint = headers.get("Retry-After", "")
-        try:
-            return max(0.0, float(hint))
-        except ValueError:
-            pass
-        try:
-            return max(0.0, parsedate_to_datetime(hint).timestamp() - self._clock.now())
-        except (TypeError, ValueError):
-            return _DEFAULT_PAUSE
 
 
 def _auth(dsn: str) -> Auth:
@@ -144,10 +157,6 @@ def _auth(dsn: str) -> Auth:
         raise ConfigurationError(
             "dsn", f"give a DSN such as https://key@host/1, or set SENTRY_DSN ({error})"
         ) from None
-
-
-def _id(text: str) -> str:
-    return uuid.uuid5(uuid.NAMESPACE_OID, text).hex
 
 
 def _seconds_for_errors(limits: str) -> float | None:

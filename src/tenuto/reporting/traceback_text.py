@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from .source_lines import source_lines
 
 __all__ = ["traceback_text"]
 
@@ -15,25 +18,41 @@ _ITSELF = -1  # the parent of what is directly behind the error
 
 
 def traceback_text(body: Mapping[str, Any]) -> str:
-    """The traceback of an error that was kept whole, causes first; lines of code are not kept."""
-    return "\n".join(_told(body, _ITSELF, body["chain"]))
+    """The traceback of an error that was kept whole, causes first.
+
+    Lines of code are not kept. They are looked up here, where this is the machine that they ran
+    on and the file has not been changed since.
+    """
+    return "\n".join(_Traceback(body).told(body, _ITSELF))
 
 
-def _told(
-    link: Mapping[str, Any], number: int, chain: Sequence[Mapping[str, Any]]
-) -> Iterator[str]:
-    behind = [(n, each) for n, each in enumerate(chain) if each["parent"] == number]
-    for n, each in behind:
-        if each["relation"] in _AFTER:
-            yield from _told(each, n, chain)
-            yield f"\n{_AFTER[each['relation']]}\n"
-    if link["frames"]:
-        yield "Traceback (most recent call last):"
-    for frame in link["frames"]:
-        yield f'  File "{frame["file"]}", line {frame["line"]}, in {frame["function"]}'
-    yield f"{link['type']}: {link['message']}" if link["message"] else str(link["type"])
-    yield from link["notes"]
-    for n, each in behind:
-        if each["relation"] not in _AFTER:
-            yield "\nMember of the group:\n"
-            yield from _told(each, n, chain)
+class _Traceback:
+    def __init__(self, event: Mapping[str, Any]) -> None:
+        self._chain: Sequence[Mapping[str, Any]] = event["chain"]
+        self._is_of_here = event["host"] == os.uname().nodename
+        self._time: float = event["time"]
+
+    def told(self, link: Mapping[str, Any], number: int) -> Iterator[str]:
+        """The lines on ``link``, which has this ``number`` in the chain, and all behind it."""
+        behind = [(n, each) for n, each in enumerate(self._chain) if each["parent"] == number]
+        for n, each in behind:
+            if each["relation"] in _AFTER:
+                yield from self.told(each, n)
+                yield f"\n{_AFTER[each['relation']]}\n"
+        if link["frames"]:
+            yield "Traceback (most recent call last):"
+        for frame in link["frames"]:
+            yield f'  File "{frame["file"]}", line {frame["line"]}, in {frame["function"]}'
+            yield from self._code(frame)
+        yield f"{link['type']}: {link['message']}" if link["message"] else str(link["type"])
+        yield from link["notes"]
+        for n, each in behind:
+            if each["relation"] not in _AFTER:
+                yield "\nMember of the group:\n"
+                yield from self.told(each, n)
+
+    def _code(self, frame: Mapping[str, Any]) -> Iterator[str]:
+        if self._is_of_here:
+            found = source_lines(frame["file"], frame["line"], since=self._time)
+            if found is not None and (line := found.line.strip()):
+                yield f"    {line}"
