@@ -34,7 +34,9 @@ class ErrorHandler:
 
     ``journal`` is where errors are kept: by default the journal of the user, opened when the
     first error comes. Whatever the handler makes (retries, breakers, ladders) works for plain and
-    for coroutine functions, and tells the journal what it did.
+    for coroutine functions, and tells the journal what it did. At ``state_url``, such as
+    ``redis://host:6379/0``, it meets other processes: circuits that have a name are shared with
+    theirs.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class ErrorHandler:
         error_reporter: ErrorReporter | None = None,
         recovery_manager: RecoveryManager | None = None,
         config: str | os.PathLike[str] | None = None,
+        state_url: str | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.service_name = service_name
@@ -57,7 +60,7 @@ class ErrorHandler:
         self._clock = clock
         self._notes = PolicyNotes(self.error_reporter)
         self._surroundings = Surroundings(clock, self._notes, self._breaker)
-        self._protections = Protections(config, self._surroundings)
+        self._protections = Protections(config, self._surroundings, state_url)
 
     def handle_error(
         self, error: BaseException, context: Mapping[str, Any] | None = None
@@ -131,6 +134,8 @@ class ErrorHandler:
         """
         if callable(failure_threshold):  # @circuit_breaker, without arguments
             return self._breaker()(failure_threshold)
+        if settings.get("name") is not None:
+            settings.setdefault("fleet", self._protections.fleet)
         return self._breaker(
             failure_threshold=failure_threshold, timeout=timeout, fallback=fallback, **settings
         )

@@ -17,7 +17,7 @@ def here(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.chdir(folder)
     for name in list(os.environ):
-        if name == "TENUTO_CONFIG" or name.startswith("TENUTO_POLICIES"):
+        if name in ("TENUTO_CONFIG", "TENUTO_STATE_URL") or name.startswith("TENUTO_POLICIES"):
             monkeypatch.delenv(name)
     return folder
 

@@ -155,7 +155,11 @@ def test_who_says_how_says_that(write, monkeypatch):
     [
         ("policies = 1", "tenuto.toml: policies", "give a table, not 1"),
         ("[policies]\nhub = 1", "tenuto.toml: policies.hub", "give a table, not 1"),
-        ("[policy.hub]", "tenuto.toml: policy", "there is only policies (did you mean policies?)"),
+        (
+            "[policy.hub]",
+            "tenuto.toml: policy",
+            "there is only policies and state_url (did you mean policies?)",
+        ),
         ("[policies.hub]\nretries = 1", "policies.hub.retries", "(did you mean retry?)"),
         ("[policies.hub]\nzzz = 1", "policies.hub.zzz", "there is no such policy; there are "),
         (

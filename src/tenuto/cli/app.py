@@ -10,12 +10,14 @@ __all__ = ["app"]
 
 _COMMANDS = {
     "enhance": "Enhance recordings: files, folders, patterns.",
+    "outcomes": "Ask how the recordings of a run ended.",
     "errors": "Show what went wrong.",
     "journal": "Check, prune and export the journal.",
     "forward": "Tell Sentry, or a central journal, what is in the journal.",
     "collect": "Take the journals of other machines into a central one.",
     "readers": "Show who is told of the journal, and how far they are behind.",
     "metrics": "Print what the journal counts, for Prometheus.",
+    "state": "Show the circuits that a fleet shares.",
     "policies": "Show which policies the configuration puts in force.",
     "doctor": "Check what works on this machine.",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from tenuto.errors import ConfigurationError
 from tenuto.policies import Stack
 from tenuto.policies.reconfiguring import reconfigure
+from tenuto.state import State, state_at
 
 from .protecting import Protection, Surroundings
 from .reading import Configuration, read_configuration
@@ -38,12 +39,17 @@ class Protections:
 
     The configuration is read with ``path`` at once, without one when it is first needed. Which
     file that was is remembered: a reload does not go by what is in another folder by then.
+    ``state_url`` is where the fleet meets, unless the configuration says otherwise.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str] | None = None, surroundings: Surroundings | None = None
+        self,
+        path: str | os.PathLike[str] | None = None,
+        surroundings: Surroundings | None = None,
+        state_url: str | None = None,
     ) -> None:
         self._surroundings = surroundings or Surroundings()
+        self._state_url = state_url
         self._path = path
         self._lock = RLock()  # a signal handler may reload in the middle of anything
         self._named: dict[str, Protection] = {}
@@ -54,13 +60,24 @@ class Protections:
         with self._lock:
             found = self._named.get(name)
             if found is None:
-                if self._configuration is None:
-                    self._configuration = self._read()
-                found = Protection(name, code, self._configuration, self._surroundings)
+                surroundings = replace(self._surroundings, fleet=self.fleet)
+                found = Protection(name, code, self._now(), surroundings)
                 self._named[name] = found
             else:
                 found.check_same(code)
             return found
+
+    @property
+    def fleet(self) -> State | None:
+        """What is shared with other processes. Raises ConfigurationError for a URL that is none."""
+        with self._lock:
+            said = self._now().state_url
+            url = self._state_url if said is None else said.value
+            try:
+                return None if url is None else state_at(url)
+            except ConfigurationError as wrong:
+                source = "state_url" if said is None else said.source
+                raise ConfigurationError(source, wrong.remedy) from None
 
     @property
     def stacks(self) -> Mapping[str, Stack]:
@@ -76,8 +93,10 @@ class Protections:
         with self._lock:
             configuration = self._read()
             changes = [protection.change(configuration) for protection in self._named.values()]
-            self._configuration = configuration
+            before, self._configuration = self._configuration, configuration
             changed, restart = [], [each for change in changes for each in change.restart]
+            if before is not None and before.state_url != configuration.state_url:
+                restart.insert(0, "state_url")
             for where, policy, settings in (each for change in changes for each in change.changes):
                 said = ", ".join(f"{key}={value}" for key, value in settings.items())
                 try:
@@ -87,6 +106,11 @@ class Protections:
                 else:
                     changed.append(f"{where}: {said}")
             return Reloaded(configuration.file, tuple(changed), tuple(restart))
+
+    def _now(self) -> Configuration:
+        if self._configuration is None:
+            self._configuration = self._read()
+        return self._configuration
 
     def _read(self) -> Configuration:
         configuration = read_configuration(self._path)

@@ -12,6 +12,7 @@ from tenuto.policies import Fallback, Policy, Stack, stack
 from tenuto.policies.binding import bind
 from tenuto.policies.events import Listener
 from tenuto.policies.reconfiguring import reconfigure
+from tenuto.state import State
 
 from .reading import ON, Configuration, Given, Layer, kind_of, overlay, settings_of
 from .schema import KINDS, ORDER
@@ -27,13 +28,17 @@ class Surroundings:
     on_event: Listener | None = None
     breaker: Callable[..., Any] | None = None
     """What makes a breaker of its settings, in place of the class."""
+    fleet: State | None = None
+    """What they share with those of other processes that have their names."""
 
     def make(self, kind: str, name: str, settings: Mapping[str, Any]) -> Any:
         """A policy under ``name``."""
+        policy = KINDS[kind].policy
+        shared = {"fleet": self.fleet} if any(f.name == "fleet" for f in fields(policy)) else {}
         if kind == "breaker" and self.breaker is not None:
-            return self.breaker(name=name, **settings)
-        common = {} if kind == "budget" else {"clock": self.clock, "on_event": self.on_event}
-        return KINDS[kind].policy(name=name, **common, **settings)
+            return self.breaker(name=name, **shared, **settings)
+        told = {} if kind == "budget" else {"on_event": self.on_event}
+        return policy(name=name, clock=self.clock, **told, **shared, **settings)
 
     def bind(self, policy: Any, name: str | None = None) -> Any:
         """``policy``, which somebody else made, with what it leaves open."""
@@ -118,7 +123,8 @@ class Protection:
             elif kind in wanted:
                 policy = self._made[kind]
                 new = _different(policy, _complete(kind, wanted[kind]))
-                _blaming(wanted[kind], replace, policy, **new)
+                apart = {"fleet": None} if hasattr(policy, "fleet") else {}  # it is only a trial
+                _blaming(wanted[kind], replace, policy, **apart, **new)
                 fixed = [key for key in new if not KINDS[kind].settings[key].live]
                 restart += [f"{where}.{key}" for key in fixed]
                 live = {key: value for key, value in new.items() if key not in fixed}

@@ -33,6 +33,8 @@ ON = "on"
 """Beside the settings of a policy: whether it is there at all."""
 
 _VARIABLES = "TENUTO_POLICIES"
+_STATE_VARIABLE = "TENUTO_STATE_URL"
+_KEYS = ("policies", "state_url")
 _DEEPEST = 3  # TENUTO_POLICIES__NAME__POLICY__SETTING
 
 
@@ -54,6 +56,8 @@ class Configuration:
     file: Path | None
     variables: tuple[str, ...]
     """The environment variables that say something."""
+    state_url: Given | None
+    """Where processes meet that share their policies."""
     _file: Mapping[str, Layer]
     _environment: Mapping[str, Layer]
 
@@ -95,21 +99,34 @@ def read_configuration(
     told = {} if file is None else read_file(file)
     where = "" if file is None else f"{_from_here(file)}: "
     for key in told:
-        if key != "policies":
+        if key not in _KEYS:
             raise ConfigurationError(
-                f"{where}{key}", f"there is only policies{did_you_mean(key, ['policies'])}"
+                f"{where}{key}", f"there is only {' and '.join(_KEYS)}{did_you_mean(key, _KEYS)}"
             )
     policies = _table(told.get("policies", {}), f"{where}policies")
     variables = sorted(name for name in environ if name.startswith(_VARIABLES))
     return Configuration(
         file,
         tuple(variables),
+        _state_url(told, where, environ),
         {
             name: _layer(_table(said, f"{where}policies.{name}"), f"{where}policies.{name}")
             for name, said in policies.items()
         },
         _from_environment(variables, environ),
     )
+
+
+def _state_url(told: Mapping[str, object], where: str, environ: Mapping[str, str]) -> Given | None:
+    said: object = environ.get(_STATE_VARIABLE)
+    source = _STATE_VARIABLE
+    if not said:
+        said, source = told.get("state_url"), f"{where}state_url"
+    if said is None:
+        return None
+    if not isinstance(said, str):
+        raise ConfigurationError(source, f"give a text such as redis://host:6379/0, not {said!r}")
+    return Given(said, source)
 
 
 def _layer(table: Mapping[str, object], where: str) -> Layer:

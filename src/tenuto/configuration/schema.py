@@ -77,6 +77,7 @@ KINDS: Mapping[str, Kind] = {
             "slow_after": Setting(or_none(seconds)),
             "slow_rate": Setting(number),
             "shadow": Setting(flag),
+            "quorum": Setting(number),
         },
         main="failure_threshold",
         always=True,

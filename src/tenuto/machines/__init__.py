@@ -8,10 +8,12 @@ from .allowance import Allowance, Prospect
 from .breaker import Breaker, BreakerSettings, Decision, Event, Pace, Permit, Probe, State, Tally
 from .bucket import Bucket, Turn
 from .budget import Budget
+from .common_cause import CommonCause
 from .intensity import Intensity
 from .limits import Aimd, Gradient, Limiter, LimitSettings, Round
 from .places import Places
 from .shedder import Priority, Shedder
+from .shrink import Shrink
 from .window import CountWindow, TimeWindow
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "BreakerSettings",
     "Bucket",
     "Budget",
+    "CommonCause",
     "CountWindow",
     "Decision",
     "Event",
@@ -36,6 +39,7 @@ __all__ = [
     "Prospect",
     "Round",
     "Shedder",
+    "Shrink",
     "State",
     "Tally",
     "TimeWindow",

@@ -184,10 +184,25 @@ class Breaker:
             self.state = State.HALF_OPEN
             self._era += 1
             self._granted = self._answered = 0
-        if self.state is State.HALF_OPEN and self._granted < self._settings.permits:
+        free = self.state is State.HALF_OPEN and self._granted < self._settings.permits
+        if free and now >= self.until:
             self._granted += 1
             return Probe(self._era)
         return None
+
+    def holds(self, probe: Probe) -> bool:
+        """Whether ``probe`` is still worth something."""
+        return not probe.spent and probe.era == self._era
+
+    def postpone(self, probe: Probe, until: float) -> None:
+        """Others have to be asked, and let nobody probe before ``until``: ``probe`` comes back."""
+        if not self.holds(probe):
+            return
+        probe.spent = True
+        self._granted -= 1
+        self.until = until
+        if self._granted == 0:  # of this machine's, nobody probes
+            self.state = State.OPEN
 
     def on(
         self,
@@ -258,6 +273,23 @@ class Breaker:
             self.opened_at = min(opened_at, now)
             self.reopenings = reopenings
 
+    def adopt(
+        self, state: State, now: float, *, opened_at: float, until: float, reopenings: int
+    ) -> Decision:
+        """Be open or closed because others have found out; what somebody has forced stays.
+
+        A closed machine that hears it is right has nothing to forget.
+        """
+        before = self.state
+        if before in (State.FORCED_OPEN, State.FORCED_CLOSED):
+            return Decision.NOTED
+        if state is State.CLOSED and before is State.CLOSED:
+            return Decision.NOTED
+        self.restore(state, now, opened_at=opened_at, until=until, reopenings=reopenings)
+        if state is State.CLOSED:
+            return Decision.CLOSED
+        return Decision.NOTED if before is State.OPEN else Decision.OPENED
+
     def _on_counted(self, event: Event, now: float, tally: Tally, pace: Pace) -> Decision:
         if tally is not self.tally:
             return Decision.LATE
@@ -291,7 +323,7 @@ class Breaker:
     def _on_probe(
         self, event: Event, now: float, probe: Probe, pace: Pace, chance: float
     ) -> Decision:
-        if probe.spent or probe.era != self._era:
+        if not self.holds(probe):
             return Decision.LATE
         probe.spent = True
         slow = event is Event.OVERDUE or pace is not Pace.FAST

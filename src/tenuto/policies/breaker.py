@@ -12,9 +12,11 @@ from typing import Any, ParamSpec, TypeVar
 from tenuto.clock import SYSTEM_CLOCK, Clock
 from tenuto.errors import ConfigurationError
 from tenuto.machines import BreakerSettings, Event, State
+from tenuto.state import State as Fleet
 
 from .engine.circuit import Circuit
 from .engine.contracts import Call
+from .engine.drive import finish
 from .engine.family import CircuitFamily
 from .engine.guard import protect
 from .engine.held import Held
@@ -29,7 +31,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _BLOCK = "circuit breaker"
-_FIXED = {"name", "key", "max_keys", "clock"}
+_FIXED = {"name", "key", "max_keys", "fleet", "clock"}
 _KNOWN_TO_PATHS = {"fallback", "on_event", "shadow"}
 
 # The ``with`` blocks this thread or task is in, innermost last.
@@ -90,6 +92,13 @@ class CircuitBreaker:
     of its own."""
     max_keys: int = 1000
     """Circuits at most. The one not used for longest goes first, closed ones before others."""
+    fleet: Fleet | None = field(default=None, repr=False, compare=False)
+    """Where the circuit is shared with those of other processes that have its name: what
+    ``open_state(url)`` gives. What one finds out, all know; ``half_open_permits`` are for all
+    together."""
+    quorum: float = 1
+    """How many processes have to trip, each by itself, to open the circuit for all of the fleet;
+    below 1, which share of those that use it."""
     clock: Clock = field(default=SYSTEM_CLOCK, repr=False)
     on_event: Listener | None = field(default=None, repr=False)
 
@@ -197,12 +206,12 @@ class CircuitBreaker:
         """Go by other settings from the next call on; open circuits stay open.
 
         What was counted stays, as far as the windows allow. Raises ConfigurationError where the
-        settings make no sense, or where it is one of ``name``, ``key``, ``max_keys`` and
-        ``clock``, which others rely on; nothing has changed then.
+        settings make no sense, or where it is one of ``name``, ``key``, ``max_keys``, ``fleet``
+        and ``clock``, which others rely on; nothing has changed then.
         """
         if fixed := sorted(_FIXED & settings.keys()):
             raise ConfigurationError(fixed[0], "it cannot change while the breaker is in force")
-        changed = replace(self, **settings)
+        changed = replace(self, fleet=None, **settings)
         for name in settings:
             object.__setattr__(self, name, getattr(changed, name))
         self._derive()
@@ -235,10 +244,18 @@ class CircuitBreaker:
                 raise ConfigurationError(setting, "give a function of the Call")
         check_number("slow_rate", self.slow_rate, least=0.0, most=1.0)
         check_number("max_keys", self.max_keys, least=1, whole=True)
+        self._check_fleet()
         if self.failure_rate is not None:
             check_number("failure_rate", self.failure_rate, least=0.0, most=1.0)
         if self.failure_rate is not None or self.slow_after is not None:
             self._check_window()
+
+    def _check_fleet(self) -> None:
+        if self.fleet is not None and self.name is None:
+            raise ConfigurationError("name", "a fleet finds the circuit by it: give one")
+        check_number("quorum", self.quorum, least=0.0)
+        if self.quorum == 0 or (self.quorum > 1 and self.quorum % 1):
+            raise ConfigurationError("quorum", "give a number of processes, or a share below 1")
 
     def _check_window(self) -> None:
         if isinstance(self.window, timedelta):
@@ -291,7 +308,7 @@ class Block:
     def __enter__(self) -> None:
         circuit = self._circuit
         timed = not callable(circuit.terms.slow_after)  # which would ask for arguments
-        held = circuit.enter(_BLOCK, ((), {}) if timed else None)
+        held = finish(circuit.enter(_BLOCK, ((), {}) if timed else None), circuit.terms.clock)
         if held is None:
             refusal = circuit.refusal(_BLOCK)
             if not circuit.terms.shadow:

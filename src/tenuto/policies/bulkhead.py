@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import KW_ONLY, dataclass, field, replace
 from types import TracebackType
 from typing import Any, ClassVar, ParamSpec, TypeVar
 
 from tenuto.clock import SYSTEM_CLOCK, Clock
 from tenuto.errors import BulkheadFullError, ConfigurationError, RefusedError
+from tenuto.state import Share
+from tenuto.state import State as Fleet
 
 from .engine.drive import drive, drive_async
 from .engine.gates import gated
-from .engine.queue import LONGEST_WAIT, QueuedGate
+from .engine.parking import Park
+from .engine.queue import LONGEST_WAIT, Args, Kwargs, QueuedGate
 from .events import Listener
-from .rules import check_number
+from .rules import check_number, check_same_fleet
 
 __all__ = ["Bulkhead"]
 
@@ -22,6 +25,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _MOST = 1_000_000  # places: each takes a few bytes
+_CRUMB = 1e-6  # of a place: shares are no exact numbers
 
 
 class _Gate(QueuedGate):
@@ -29,6 +33,51 @@ class _Gate(QueuedGate):
 
     kind: ClassVar[str] = "bulkhead"
     refusal: ClassVar[type[RefusedError]] = BulkheadFullError
+
+    @property
+    def part(self) -> float:
+        """How much of the limit is this process's."""
+        return 1.0
+
+
+class _SharedGate(_Gate):
+    """The gate of a bulkhead whose places a fleet shares: it goes by a part of them."""
+
+    __slots__ = ("_peak", "share", "units")
+
+    def __init__(self, bulkhead: Bulkhead, fleet: Fleet, name: str) -> None:
+        super().__init__(bulkhead, bulkhead.limit)
+        self._peak = 0
+        """The most places that were wanted at once since the others were told."""
+        self.units = bulkhead.limit
+        self.share = Share(fleet, "bulkhead", name, self, bulkhead.clock)
+
+    @property
+    def part(self) -> float:
+        return self.share.part
+
+    def enter(self, name: str, args: Args, kwargs: Kwargs) -> Generator[Park, Any, object]:
+        with self._lock:
+            self._peak = max(self._peak, self._busy() + 1)
+        self.share.want()
+        return (yield from super().enter(name, args, kwargs))
+
+    def resize(self, limit: int) -> None:
+        self.units = limit
+        self.go_by(self.share.part)
+
+    def wanted(self, seconds: float) -> float:  # noqa: ARG002  # no rate, but a height
+        with self._lock:
+            busy = self._busy()
+            peak, self._peak = max(self._peak, busy), busy
+        return peak / self.units
+
+    def go_by(self, share: float) -> None:
+        # Without a place no call could be made, and none would show that one is wanted.
+        super().resize(max(1, int(self.units * share + _CRUMB)))
+
+    def _busy(self) -> int:
+        return self.places.taken + len(self._queue)
 
 
 @dataclass(frozen=True)
@@ -54,17 +103,27 @@ class Bulkhead:
     name: str | None = None
     """What is protected, for errors and events; the guarded function's name by default."""
     _: KW_ONLY
+    fleet: Fleet | None = field(default=None, repr=False, compare=False)
+    """Where the places are shared with those of other processes that have its name: what
+    ``open_state(url)`` gives. ``limit`` is for all together, and each goes by its share."""
     clock: Clock = field(default=SYSTEM_CLOCK, repr=False)
     on_event: Listener | None = field(default=None, repr=False)
 
-    _gate: QueuedGate = field(init=False, repr=False, compare=False)
+    _gate: _Gate = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_number("limit", self.limit, least=1, most=_MOST, whole=True)
         check_number("queue", self.queue, least=0, whole=True)
         if self.max_wait is not None:
             check_number("max_wait", self.max_wait, least=0.0, most=LONGEST_WAIT)
-        object.__setattr__(self, "_gate", _Gate(self, self.limit))
+        if self.fleet is None:
+            object.__setattr__(self, "_gate", _Gate(self, self.limit))
+        elif self.name is None:
+            raise ConfigurationError("name", "a fleet finds the bulkhead by it: give one")
+        else:
+            shared = _SharedGate(self, self.fleet, self.name)
+            object.__setattr__(self, "_gate", shared)
+            shared.share.join()
 
     def __str__(self) -> str:
         what = f"{self.name}: " if self.name else ""
@@ -107,11 +166,17 @@ class Bulkhead:
         """How many calls wait."""
         return len(self._gate.places.queue)
 
+    @property
+    def share(self) -> float:
+        """The part of the places that this process goes by; 1 without a fleet."""
+        return self._gate.part
+
     def reconfigure(self, **settings: Any) -> None:
         """Go by other settings from now on. Calls under way, and those that wait, are kept."""
         if "clock" in settings:
             raise ConfigurationError("clock", "it cannot be changed while calls wait on it")
-        changed = replace(self, **settings)
+        check_same_fleet(self.fleet, settings)
+        changed = replace(self, fleet=None, **settings)
         for setting in settings:
             object.__setattr__(self, setting, getattr(changed, setting))
         self._gate.resize(self.limit)

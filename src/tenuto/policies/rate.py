@@ -12,6 +12,8 @@ from typing import Any, ParamSpec, TypeVar
 from tenuto.clock import SYSTEM_CLOCK, Clock
 from tenuto.errors import ConfigurationError, RateLimitedError, RefusedError, classify
 from tenuto.machines import Bucket
+from tenuto.state import Share
+from tenuto.state import State as Fleet
 
 from .deadline import time_left
 from .engine.drive import drive, drive_async
@@ -19,7 +21,7 @@ from .engine.gates import gated
 from .engine.outcome import Outcome
 from .engine.steps import Steps
 from .events import EventKind, Listener, PolicyEvent, announce, hook_failed
-from .rules import check_number
+from .rules import check_number, check_same_fleet
 
 __all__ = ["RateLimit"]
 
@@ -59,6 +61,9 @@ class RateLimit:
     cost: Callable[..., float] | None = None
     """A function of the call's arguments: what it costs, such as seconds of audio; 1 by default.
     A call that costs more than ``burst`` is always refused."""
+    fleet: Fleet | None = field(default=None, repr=False, compare=False)
+    """Where the rate is shared with those of other processes that have its name: what
+    ``open_state(url)`` gives. ``calls`` is for all together, and each goes by its share."""
     clock: Clock = field(default=SYSTEM_CLOCK, repr=False)
     on_event: Listener | None = field(default=None, repr=False)
 
@@ -76,7 +81,14 @@ class RateLimit:
             least = 1.0 if self.cost is None else 0.0
             check_number("burst", self.burst, least=least, most=_MOST)
         check_number("max_wait", self.max_wait, least=0.0, most=_MOST)
-        object.__setattr__(self, "_gate", _Gate(self))
+        if self.fleet is None:
+            object.__setattr__(self, "_gate", _Gate(self))
+        elif self.name is None:
+            raise ConfigurationError("name", "a fleet finds the limit by it: give one")
+        else:
+            shared = _SharedGate(self, self.fleet, self.name)
+            object.__setattr__(self, "_gate", shared)
+            shared.share.join()
 
     def __str__(self) -> str:
         what = f"{self.name}: " if self.name else ""
@@ -110,11 +122,17 @@ class RateLimit:
     ) -> None:
         """What a call has cost is not given back, however it ends."""
 
+    @property
+    def share(self) -> float:
+        """The part of the rate that this process goes by; 1 without a fleet."""
+        return self._gate.part
+
     def reconfigure(self, **settings: Any) -> None:
         """Go by other settings from the next call on; turns that were given stay as they are."""
         if "clock" in settings:
             raise ConfigurationError("clock", "it cannot be changed while calls wait on it")
-        changed = replace(self, **settings)
+        check_same_fleet(self.fleet, settings)
+        changed = replace(self, fleet=None, **settings)
         for setting in settings:
             object.__setattr__(self, setting, getattr(changed, setting))
         self._gate.retune()
@@ -135,6 +153,11 @@ class _Gate:
         self._monotonic = terms.clock.monotonic
         self._lock = RLock()
         self._bucket = Bucket(terms.calls, terms.per, _burst(terms))
+
+    @property
+    def part(self) -> float:
+        """How much of the rate is this process's."""
+        return 1.0
 
     def admit(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> object | None:
         cost = 1.0 if self.terms.cost is None else self._price(args, kwargs)
@@ -176,9 +199,12 @@ class _Gate:
         return Outcome(error=turn) if isinstance(turn, RefusedError) else Outcome()
 
     def retune(self) -> None:
-        terms, now = self.terms, self._monotonic()
+        terms, part, now = self.terms, self.part, self._monotonic()
+        burst = _burst(terms)
+        if terms.cost is None:
+            burst = max(1.0, burst * part)  # else no call would ever fit
         with self._lock:
-            self._bucket.retune(terms.calls, terms.per, _burst(terms), now)
+            self._bucket.retune(terms.calls * part, terms.per, burst, now)
 
     def _price(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> float:
         if self.terms.cost is None:
@@ -227,6 +253,49 @@ class _Gate:
             reason=None if refusal is None else refusal.reason,
         )
         announce(self.terms.on_event, event)
+
+
+class _SharedGate(_Gate):
+    """The gate of a rate that a fleet shares: it counts how much is wanted, and goes by a part."""
+
+    __slots__ = ("_asked", "share", "units")
+
+    def __init__(self, terms: RateLimit, fleet: Fleet, name: str) -> None:
+        super().__init__(terms)
+        self._asked = 0.0
+        """What the calls have cost since the others were told, those that were refused as well."""
+        self.units = 0
+        self.share = Share(fleet, "rate", name, self, terms.clock)
+
+    @property
+    def part(self) -> float:
+        return self.share.part
+
+    def admit(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> object | None:
+        cost = 1.0 if self.terms.cost is None else self._price(args, kwargs)
+        now = self._monotonic()
+        with self._lock:
+            self._asked += cost
+            return self._bucket.take(now, cost) or None
+
+    def enter(
+        self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Generator[float, Any, object]:
+        self.share.want()
+        return (yield from super().enter(name, args, kwargs))
+
+    def block(self) -> Steps:
+        with self._lock:
+            self._asked += 1.0
+        return (yield from super().block())
+
+    def wanted(self, seconds: float) -> float:
+        with self._lock:
+            asked, self._asked = self._asked, 0.0
+        return asked / seconds * self.terms.per / self.terms.calls
+
+    def go_by(self, share: float) -> None:  # noqa: ARG002  # it is the part by now
+        self.retune()
 
 
 def _burst(terms: RateLimit) -> float:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TypeAlias, cast
 
 from tenuto.errors import ConfigurationError
 
-__all__ = ["Exceptions", "Matcher", "check_number", "matcher"]
+__all__ = ["Exceptions", "Matcher", "check_number", "check_same_fleet", "matcher"]
 
 Matcher: TypeAlias = Callable[[BaseException], bool]
 Exceptions: TypeAlias = type[BaseException] | tuple[type[BaseException], ...] | Matcher | None
@@ -40,3 +40,11 @@ def check_number(
         bounds = f"from {least:g} to {most:g}" if most < float("inf") else f"of {least:g} or more"
         kind = "a whole number" if whole else "a number"
         raise ConfigurationError(setting, f"give {kind} {bounds}, not {value!r}")
+
+
+def check_same_fleet(fleet: object, settings: Collection[str]) -> None:
+    """Raise ConfigurationError if one of the ``settings`` to change is what others rely on."""
+    if "fleet" in settings:
+        raise ConfigurationError("fleet", "it cannot change while the policy is in force")
+    if fleet is not None and "name" in settings:
+        raise ConfigurationError("name", "it cannot change: the fleet goes by it")

@@ -20,6 +20,8 @@ from .lineage import is_neutral, is_refusal
 from .memory import CircuitMemory, one_line, summary
 from .outcome import Outcome
 from .registry import register
+from .shared import Shared
+from .steps import Step
 
 __all__ = ["Circuit"]
 
@@ -42,6 +44,7 @@ class Circuit:
         "flights",
         "machine",
         "monotonic",
+        "shared",
         "terms",
     )
 
@@ -55,6 +58,10 @@ class Circuit:
         self.flights = None if terms.slow_after is None else Flights(terms.slow_after)
         """The calls under way, where it matters how long they take."""
         register(self, terms.name)
+        self.shared = None if terms.fleet is None else Shared(self, self._lock, terms.fleet)
+        """What it has in common with those of other processes."""
+        if self.shared is not None:
+            self.shared.join()
 
     @property
     def state(self) -> State:
@@ -77,30 +84,33 @@ class Circuit:
         name: str,
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
-    ) -> Generator[Callable[..., Any], Outcome, Outcome]:
-        """One call through the circuit: yields what has to be called, is sent how it ended."""
-        held = self.enter(name, None if _is_iterated(function) else (args, kwargs))
+    ) -> Generator[Step, Outcome | None, Outcome]:
+        """One call through the circuit: yields what has to be done, is sent how it ended."""
+        held = yield from self.enter(name, None if _is_iterated(function) else (args, kwargs))
         if held is None:
             refusal = self.refusal(name)
-            if self.terms.shadow:
-                return (yield function)
-            if self.terms.fallback is None:
+            substitute = function if self.terms.shadow else self.terms.fallback
+            if substitute is None:
                 return Outcome(error=refusal)
-            return (yield self.terms.fallback)
-        outcome: Outcome | None = None
+            outcome = yield substitute
+            assert outcome is not None
+            return outcome
+        outcome = None
         try:
             outcome = yield function
         finally:
             # However this ends, the permit is given back: dropped halfway, it proves nothing.
             held.settle(outcome)
+        assert outcome is not None
         return outcome
 
     def enter(
         self, name: str, call: tuple[tuple[Any, ...], Mapping[str, Any]] | None
-    ) -> Held | None:
+    ) -> Generator[Step, Outcome | None, Held | None]:
         """Let one call in; None: it is refused. Only a ``call`` whose arguments are told is timed.
 
-        How long a generator takes is up to its consumer, so that is none.
+        How long a generator takes is up to its consumer, so that is none. What is yielded is the
+        wait for the leave of others, where the call may be a probe of a circuit that they share.
         """
         self.look(name)
         flights, now = self.flights, self.monotonic()
@@ -108,6 +118,9 @@ class Circuit:
         with self._lock:
             before = self.machine.state
             permit = self.machine.admit(now)
+        if self.shared is not None and isinstance(permit, Probe):
+            permit = yield from self.shared.leave_for(permit)
+            due = None if due is None else due + self.monotonic() - now  # that wait was not its own
         if permit is None:
             return None
         flight = None if flights is None or due is None else flights.begin(due, permit)
@@ -136,6 +149,8 @@ class Circuit:
         with self._lock:
             before = self.machine.state
             decision = self.machine.on(event, self.monotonic())
+        if self.shared is not None:
+            self.shared.touch()
         opened = decision is Decision.OPENED
         kind = EventKind.TRIPPED if opened else EventKind.CLOSED
         self.announce(kind, "circuit breaker", before=before)
@@ -213,8 +228,11 @@ class Circuit:
     def restore(self, memory: CircuitMemory) -> None:
         """Go on where another process has stopped.
 
-        The wall clock may have been set since: nothing waits longer than ``max_timeout``.
+        The wall clock may have been set since: nothing waits longer than ``max_timeout``. Where
+        others share the circuit, and have been heard of, they know better.
         """
+        if self.shared is not None and self.shared.seat.era > 0:
+            return
         now, wall = self.monotonic(), self.terms.clock.now()
         left = 0.0 if memory.until is None else max(0.0, memory.until - wall)
         left = min(left, self.terms.settings.max_timeout)
@@ -228,6 +246,10 @@ class Circuit:
                 until=math.inf if memory.state is State.FORCED_OPEN else now + left,
                 reopenings=memory.reopenings,
             )
+
+    def blame(self, fault: str | None) -> None:
+        """What the others say was the last failure."""
+        self._fault = fault
 
     def _shape(self) -> tuple[bool, bool]:
         """What decides which happy path is the right one."""
@@ -247,14 +269,16 @@ class Circuit:
             before = self.machine.state
             decision = self.machine.on(event, now, permit, pace=pace, chance=chance)
             wait = self.machine.retry_after(now)
-        if decision is Decision.LATE:
-            return
-        if failure is not None:
+            if self.shared is not None:
+                self.shared.note(event, decision, permit, now)
+        if failure is not None and decision is not Decision.LATE:
             self._fault = summary(failure)
-        elif event is Event.OVERDUE:
+        elif event is Event.OVERDUE and decision is not Decision.LATE:
             self._fault = "a call has not ended and is slow already"
         elif decision is Decision.OPENED:
             self._fault = "calls are too slow"
+        if self.shared is not None:
+            self.shared.send()
         if decision is Decision.OPENED:
             self.announce(EventKind.TRIPPED, name, failure, wait, before=before)
         elif decision is Decision.CLOSED:

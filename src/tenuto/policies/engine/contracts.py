@@ -9,6 +9,7 @@ from tenuto.clock import Clock
 from tenuto.errors import FaultClass
 from tenuto.machines import BreakerSettings, Tally
 from tenuto.policies.events import Listener
+from tenuto.state import State
 
 __all__ = ["BudgetTerms", "Call", "CircuitTerms", "FallbackTerms", "RetryTerms", "Rule"]
 
@@ -61,6 +62,15 @@ class CircuitTerms(Protocol):
     def slow_after(self) -> float | Callable[[Call], float] | None: ...
     @property
     def shadow(self) -> bool: ...
+    @property
+    def fleet(self) -> State | None:
+        """Where the circuit is shared with those of other processes that have its name."""
+        ...
+
+    @property
+    def quorum(self) -> float:
+        """How many nodes have to trip to open it for all; below 1, which share of them."""
+        ...
 
 
 class BudgetTerms(Protocol):

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Generator, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from tenuto.clock import Clock
 
 from .outcome import Outcome
 from .parking import Park
 from .promised import Promised
-from .steps import Steps, advance
+from .steps import Step, Steps, advance
 
-__all__ = ["drive", "drive_async", "is_awaitable", "pause", "pause_async", "settle"]
+__all__ = ["drive", "drive_async", "finish", "is_awaitable", "pause", "pause_async", "settle"]
+
+R = TypeVar("R")
 
 # Finding that a type lacks an attribute takes as long as a call does.
 _PLAIN = frozenset({type(None), bool, bytes, dict, float, int, list, str, tuple})
@@ -78,6 +80,19 @@ async def drive_async(
                 outcome = Outcome(error=error)
     finally:
         steps.close()  # a cancellation during a wait gives back what is held, here and now
+
+
+def finish(steps: Generator[Step, Outcome | None, R], clock: Clock) -> R:
+    """What ``steps`` come to, which want nothing done but to wait, in this thread."""
+    try:
+        while True:
+            step = next(steps)
+            assert not callable(step)
+            pause(step, clock)
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
+    finally:
+        steps.close()
 
 
 def is_awaitable(value: object) -> bool:
