@@ -1,7 +1,11 @@
 """Context that follows the work."""
 
 import asyncio
+import contextvars
+import functools
+import inspect
 import pickle
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -68,6 +72,88 @@ def test_what_is_carried_survives_pickling():
     with scope(audio_id="a"):
         carried = carry(_audio_id)
     assert pickle.loads(pickle.dumps(carried))() == "a"
+
+
+def test_values_that_cannot_be_pickled_stay_behind():
+    with scope(audio_id="a", lock=threading.Lock()):
+        carried = carry(_seen)
+    assert set(carried()) == {"audio_id", "lock"}
+    assert pickle.loads(pickle.dumps(carried))() == {"audio_id": "a"}
+
+
+def _seen():
+    return dict(current_context())
+
+
+class Worker:
+    async def __call__(self):
+        await asyncio.sleep(0)
+        return _audio_id()
+
+
+async def test_what_is_asynchronous_in_another_way_is_carried_to_its_end():
+    with scope(audio_id="a"):
+        carried = carry(Worker())
+        partial = carry(functools.partial(_audio_id_async))
+    assert await carried() == "a"
+    assert await partial() == "a"
+
+
+async def test_a_scope_as_the_decorator_of_a_coroutine_function():
+    @scope(stage="decode")
+    async def work(number):
+        """Its own."""
+        await asyncio.sleep(0)
+        return number, _seen()
+
+    assert inspect.iscoroutinefunction(work)
+    assert work.__doc__ == "Its own."
+    assert await asyncio.gather(work(1), work(number=2)) == [
+        (1, {"stage": "decode"}),
+        (2, {"stage": "decode"}),
+    ]
+    assert current_context() == {}
+
+
+def test_a_scope_as_the_decorator_of_a_recursion():
+    @scope(stage="decode")
+    def fall(n):
+        return fall(n - 1) if n else _seen()
+
+    assert fall(5) == {"stage": "decode"}
+    assert current_context() == {}
+
+
+def test_a_generator_function_cannot_be_decorated():
+    def steps():
+        yield
+
+    async def async_steps():
+        yield
+
+    for function in (steps, async_steps):
+        with pytest.raises(TypeError, match="open the scope inside of"):
+            scope(stage="decode")(function)
+
+
+def test_a_scope_that_ends_in_another_context_is_no_trouble():
+    def steps():
+        with scope(audio_id="a"):
+            yield _seen()
+        yield _seen()
+
+    generator = steps()
+    assert contextvars.copy_context().run(next, generator) == {"audio_id": "a"}
+    assert next(generator) == {}
+    generator.close()
+
+
+def test_a_scope_can_be_used_again():
+    again = scope(audio_id="a")
+    for _ in range(2):
+        with again:
+            assert _seen() == {"audio_id": "a"}
+        assert _seen() == {}
 
 
 async def test_a_coroutine_function_is_carried_to_its_end():

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+import itertools
 import json
 import pickle
 import sys
+import threading
 import types
 import weakref
+from collections.abc import Mapping
 
 import pytest
 
@@ -313,7 +317,7 @@ def span_module(context):
 
 
 def test_the_current_span_is_noted_where_opentelemetry_is_in_use(monkeypatch):
-    valid = types.SimpleNamespace(is_valid=True, trace_id=0xAB, span_id=0xCD)
+    valid = types.SimpleNamespace(is_valid=True, trace_id=0xAB, span_id=0xCD, trace_flags=1)
     monkeypatch.setitem(sys.modules, "opentelemetry.trace", span_module(lambda: valid))
     event = capture(ValueError())
     assert event.trace_id == "ab".rjust(32, "0")
@@ -329,6 +333,28 @@ def test_no_span_is_no_trouble(monkeypatch):
     assert capture(ValueError()).span_id is None
 
 
+TRACEPARENT = f"00-{'ab' * 16}-{'cd' * 8}-01"
+
+
+def test_a_span_that_the_context_brought_along_is_noted(monkeypatch):
+    with scope(traceparent=TRACEPARENT):
+        event = capture(ValueError())
+    assert (event.trace_id, event.span_id) == ("ab" * 16, "cd" * 8)
+    here = types.SimpleNamespace(is_valid=True, trace_id=1, span_id=2)
+    monkeypatch.setitem(sys.modules, "opentelemetry.trace", span_module(lambda: here))
+    with scope(traceparent=TRACEPARENT):
+        assert capture(ValueError()).span_id == "2".rjust(16, "0")
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [7, "", "00-1-2-3", TRACEPARENT.upper(), TRACEPARENT + "\n", TRACEPARENT.replace("ab", "00")],
+)
+def test_a_span_that_is_none_is_not_noted(nonsense):
+    with scope(traceparent=nonsense):
+        assert capture(ValueError()).trace_id is None
+
+
 class NoDict(Exception):
     @property
     def __dict__(self):
@@ -339,18 +365,76 @@ class OddDict(Exception):
     __dict__ = None
 
 
-@pytest.mark.parametrize("kind", [NoDict, OddDict])
-def test_an_error_that_hides_its_dict_is_still_told(kind):
+class Liar(Exception):
+    """Answers nothing that anybody asks of it."""
+
+    def __getattribute__(self, name):
+        raise SystemExit(3)
+
+
+class Pretender(Exception):
+    @property
+    def __class__(self):
+        raise RuntimeError("mine")
+
+    __cause__ = __context__ = __traceback__ = args = __notes__ = fault_class = property(
+        lambda self: 1 / 0
+    )
+
+
+class Meta(type):
+    def __getattribute__(cls, name):
+        raise RuntimeError("mine")
+
+    def __hash__(cls):
+        raise RuntimeError("mine")
+
+    def __eq__(cls, other):
+        raise RuntimeError("mine")
+
+
+class OddClass(Exception, metaclass=Meta):
+    pass
+
+
+@pytest.mark.parametrize("kind", [NoDict, OddDict, Liar, Pretender])
+def test_what_an_error_puts_before_its_own_fields_is_not_asked(kind):
     error = raised(kind("x"))
+    BaseException.__dict__["__cause__"].__set__(error, raised(OSError("behind")))
     event = capture(error, context={"a": 1}, service="s")
-    assert captured_id(error) is None
+    assert captured_id(error) == event.id
     assert claim(error)
-    assert claim(error)
-    assert event.type == kind.__name__
+    assert not claim(error)
+    assert event.type == f"{__name__}.{kind.__name__}"
+    assert event.message == "x"
+    assert event.frames[-1].function == "raised"
+    assert [link.message for link in event.chain] == ["behind"]
     assert event.context == {"a": 1}
     assert event.service == "s"
-    assert "lost" in event.message
     assert event.fingerprint == identify(error, {})
+    assert not event.fingerprint.endswith("0" * 16)
+
+
+def test_a_class_whose_class_is_hostile_is_told_by_its_name():
+    event = capture(raised(OddClass("x")))
+    assert event.type == f"{__name__}.OddClass"
+    assert event.message == "<unprintable>"
+    assert event.frames[-1].function == "raised"
+
+
+def test_what_is_no_error_at_all_has_an_event_too():
+    event = capture("not an error", context={"a": 1})
+    assert captured_id("not an error") is None
+    assert claim("not an error")
+    assert (event.type, event.context) == ("str", {"a": 1})
+    assert event.fingerprint == "v1:" + "0" * 16
+
+
+def test_details_that_are_no_dict_are_left_out():
+    error = DecodeError("x", rate=8000)
+    assert capture(error).details == {"rate": 8000}
+    error.details = "mine"
+    assert capture(error).details == {}
 
 
 def test_an_error_stamped_with_nonsense_keeps_the_new_id():
@@ -360,15 +444,58 @@ def test_an_error_stamped_with_nonsense_keeps_the_new_id():
     assert stamp(error, "mine") == "mine"
 
 
-def test_a_hostile_mapping_costs_only_the_context():
-    class Hostile(dict):
+class Mine(Mapping):
+    def __init__(self, problem):
+        self.problem = problem
+
+    def __getitem__(self, key):
+        raise self.problem
+
+    def __iter__(self):
+        yield "a"
+
+    def __len__(self):
+        return 1
+
+
+@pytest.mark.parametrize("problem", [RuntimeError("mine"), SystemExit(3)])
+def test_a_hostile_mapping_costs_only_itself(problem):
+    with scope(run=1):
+        kept = captured_context(Mine(problem))
+    assert kept == {"run": 1, "context": f"<lost: {type(problem).__name__}>"}
+    with pytest.raises(KeyboardInterrupt):
+        captured_context(Mine(KeyboardInterrupt()))
+
+
+def test_a_mapping_without_end_is_cut():
+    class Endless(Mine):
+        def __iter__(self):
+            return (f"k{n}" for n in itertools.count())
+
+        def __getitem__(self, key):
+            return key
+
+    kept = captured_context(Endless(None))
+    assert len(kept) == 33
+    assert kept["k31"] == "k31"
+    assert kept["…"] > 900
+
+
+def test_a_dict_with_ideas_of_its_own_is_a_dict():
+    class Odd(dict):
         def keys(self):
             raise RuntimeError("mine")
 
-        def __bool__(self):
-            raise RuntimeError("mine")
+        __iter__ = items = __len__ = __bool__ = keys
 
-    assert captured_context(Hostile(a=1)) == {"context": "<lost: RuntimeError>"}
+    assert captured_context(Odd(a=1)) == {"a": 1}
+
+
+def test_what_the_call_says_is_kept_however_much_the_scopes_say():
+    with scope(**{f"k{n}": n for n in range(100)}):
+        kept = captured_context({"mine": 1})
+    assert kept["mine"] == 1
+    assert kept["…"] == 101 - 32
 
 
 def test_notes_that_are_not_text_are_passed_over():
@@ -377,6 +504,150 @@ def test_notes_that_are_not_text_are_passed_over():
     assert capture(error).notes == ("good",)
     error.__notes__ = "not a list"
     assert capture(error).notes == ()
+
+
+def test_notes_that_hide_what_they_are_made_of_are_read_all_the_same():
+    class Notes(list):
+        def __getitem__(self, _):
+            raise RuntimeError("mine")
+
+        __iter__ = __len__ = __getitem__
+
+    class Note(str):
+        __slots__ = ()
+
+        def __str__(self):
+            raise RuntimeError("mine")
+
+        __getitem__ = __len__ = __str__
+
+    class Lies:
+        @property
+        def __class__(self):
+            raise RuntimeError("mine")
+
+    error = ValueError()
+    error.__notes__ = Notes([Note("good"), Lies(), "x" * 5000])
+    assert capture(error).notes == ("good", "x" * 1023 + "…")
+
+
+def test_a_group_of_ten_thousand_keeps_the_first_and_says_how_many():
+    event = capture(ExceptionGroup("many", [ValueError(n) for n in range(10_000)]))
+    assert event.message == "many (10000 sub-exceptions)"
+    assert len(event.chain) == 16
+
+
+def test_groups_within_a_thousand_groups_end():
+    error = ValueError("bottom")
+    for depth in range(1000):
+        error = ExceptionGroup(f"level {depth}", [error])
+    event = capture(error)
+    assert event.message == "level 999 (1 sub-exception)"
+    assert [link.parent for link in event.chain] == list(range(-1, 15))
+
+
+def test_groups_that_share_their_members_are_told_once_each():
+    level = [ValueError("a"), MemoryError("b")]
+    for depth in range(40):  # 2**40 ways lead to the bottom
+        level = [ExceptionGroup(f"{name}{depth}", level) for name in "ab"]
+    event = capture(level[0])
+    assert len(event.chain) == 32
+    assert len({link.message for link in event.chain}) == 32
+
+
+def test_code_that_runs_in_a_mapping_of_somebodys_own_is_left_alone():
+    space = Mine(KeyError("mine"))
+    with pytest.raises(ValueError) as caught:
+        exec("raise ValueError('x')", {}, space)
+    event = capture(caught.value)
+    assert event.frames[-1].locals == {}
+    assert event.message == "x"
+
+
+def test_of_a_module_only_the_variables_are_shown():
+    source = "import json\npath = 'a.wav'\ntoken = 'abc'\nraise ValueError('x')"
+    with pytest.raises(ValueError) as caught:
+        exec(compile(source, "/srv/app/run.py", "exec"), {"__name__": "run", 7: "odd"})
+    assert capture(caught.value).frames[-1].locals == {
+        "7": "odd",
+        "path": "a.wav",
+        "token": "[redacted]",
+    }
+
+
+def test_a_frame_of_a_module_without_a_name_has_a_place():
+    class Name(str):
+        __slots__ = ()
+
+        def __eq__(self, other):
+            raise RuntimeError("mine")
+
+        __hash__ = str.__hash__
+
+    with pytest.raises(ValueError) as caught:
+        exec(compile("raise ValueError('x')", "/srv/a.py", "exec"), {"__name__": Name("odd.name")})
+    assert capture(caught.value).where == "odd.name:<module>"
+
+
+def test_an_event_has_the_release_that_the_environment_names(monkeypatch):
+    monkeypatch.delenv("TENUTO_RELEASE", raising=False)
+    monkeypatch.delenv("SENTRY_RELEASE", raising=False)
+    assert capture(ValueError()).release is None
+    monkeypatch.setenv("SENTRY_RELEASE", "enhance@1.4")
+    assert capture(ValueError()).release == "enhance@1.4"
+    monkeypatch.setenv("TENUTO_RELEASE", "enhance@1.5")
+    event = capture(ValueError())
+    assert event.release == "enhance@1.5"
+    row = event.to_dict()
+    assert ErrorEvent.from_dict(row) == event
+    del row["release"]  # as it was written before there was one
+    assert ErrorEvent.from_dict(row).release is None
+
+
+def test_a_thread_with_a_name_of_any_kind_is_told():
+    events = []
+
+    class Odd(threading.Thread):
+        name = property(lambda self: 1 / 0, lambda self, value: None)
+
+    for kind, name in ((threading.Thread, "password=hunter2 " + "x" * 500), (Odd, "odd")):
+        thread = kind(target=lambda: events.append(capture(ValueError())), name=name)
+        thread.start()
+        thread.join()
+    assert [len(event.thread) for event in events] == [200, 0]
+    assert "hunter2" not in events[0].thread
+
+
+@pytest.mark.parametrize("part", ["frames", "chain", "notes_of", "fingerprint", "plain"])
+def test_a_part_that_cannot_be_had_costs_only_itself(part, monkeypatch):
+    from tenuto.capture import capturing
+
+    def no_memory(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(capturing, part, no_memory)
+    event = capture(failed_decode())
+    assert event.message == "no sound in it"
+    whole = [event.frames, event.notes, event.fingerprint != "v1:" + "0" * 16]
+    assert whole.count(()) + whole.count(False) == (part not in {"chain", "plain"})
+
+
+def test_where_there_is_hardly_any_stack_left_what_can_be_told_is_told():
+    told = []
+
+    def fall(n):
+        try:
+            fall(n + 1)
+        except RecursionError as error:
+            if not told:
+                with contextlib.suppress(RecursionError):  # not even room for a call
+                    told.append(capture(error))
+            raise
+
+    with pytest.raises(RecursionError):
+        fall(0)
+    assert told[0].type == "RecursionError"
+    assert told[0].severity is Severity.ERROR
 
 
 def test_a_sketch_asks_the_error_nothing():

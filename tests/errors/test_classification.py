@@ -125,6 +125,19 @@ def test_a_group_is_as_urgent_as_its_most_urgent_member():
     assert most_urgent([]) is None
 
 
+def test_groups_that_share_their_members_are_asked_once_each():
+    level = [ConnectionError(), MemoryError()]
+    for _ in range(30):  # 2**30 ways lead to the bottom
+        level = [ExceptionGroup("a", level), ExceptionGroup("b", level)]
+    assert classify(level[0]) is RESOURCE
+
+
+def test_of_a_huge_group_the_first_members_decide():
+    members = [ConnectionError() for _ in range(5000)]
+    assert classify(ExceptionGroup("many", [*members, MemoryError()])) is INFRASTRUCTURE
+    assert classify(ExceptionGroup("many", [MemoryError(), *members])) is RESOURCE
+
+
 def test_an_error_may_say_so_itself():
     class Mine(Exception):
         fault_class = FaultClass.RESOURCE

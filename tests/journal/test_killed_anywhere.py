@@ -18,7 +18,7 @@ from tests.thoroughness import REPEATABLE, examples
 
 HERE = str(Path(tenuto.journal.__file__).parent)
 READER = Reader("sentry")
-SHARE = 150  # of so many places, the short run tries one; the long one, thirty
+SHARE = 300  # of so many places, the short run tries one; the long one, thirty
 
 
 class Life:

@@ -109,6 +109,7 @@ def test_values_keep_their_types_and_containers_are_text():
     assert one_line_value(None) is None
     assert one_line_value(1.5) == 1.5
     assert one_line_value({"a": ["b\n"]}) == "{'a': ['b\\n']}"
+    assert [one_line_value(float(odd)) for odd in ("nan", "-inf")] == ["nan", "-inf"]
 
 
 @settings(max_examples=examples(200), deadline=None, derandomize=REPEATABLE)
@@ -129,6 +130,41 @@ def test_the_programs_own_configuration_decides_what_a_line_looks_like():
     assert line_of(ValueError("x\ny"), n=1) == ""
     told = json.loads(out.getvalue())
     assert (told["event"], told["level"], told["context.n"]) == ("ValueError: x\\ny", "warning", 1)
+
+
+@pytest.mark.parametrize(
+    "renderer",
+    [
+        structlog.processors.JSONRenderer(),
+        structlog.processors.JSONRenderer(ensure_ascii=False),
+        structlog.processors.KeyValueRenderer(),
+        structlog.processors.LogfmtRenderer(bool_as_flag=False),
+        structlog.dev.ConsoleRenderer(colors=False),
+    ],
+)
+def test_an_event_is_one_line_in_every_form(renderer):
+    out = io.StringIO()
+    structlog.configure(
+        processors=[structlog.processors.add_log_level, renderer],
+        logger_factory=structlog.PrintLoggerFactory(out),
+    )
+    forged = "x\r\ntimestamp=1970 level=info event=fine\x1b[2K\x85\u2028\u202e\0\ud800"
+    error = raised(ExceptionGroup(forged, [ValueError(forged)]))
+    error.add_note(forged)
+    line_of(error, **{forged: {forged: [forged]}, "n": float("nan")})
+    assert out.getvalue().count("\n") == 1
+    assert out.getvalue()[:-1].isprintable()
+
+
+def test_what_json_has_no_number_for_is_text():
+    out = io.StringIO()
+    structlog.configure(
+        processors=[structlog.processors.JSONRenderer()],
+        logger_factory=structlog.PrintLoggerFactory(out),
+    )
+    body = {**SLICE, "count": float("inf")}
+    LogLines().receive(Record(1, "slice", body))
+    assert json.loads(out.getvalue())["repeats"] == "inf"
 
 
 def test_a_program_without_standard_error_is_no_trouble(monkeypatch):

@@ -4,45 +4,63 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from itertools import islice
+from typing import Any, TypeVar
 
 from tenuto.clock import SYSTEM_CLOCK, Clock
 from tenuto.context import current_context
 from tenuto.errors import FaultClass, TenutoError, classify
 
 from .chain import chain, notes_of
-from .event import ErrorEvent, Plain
-from .fingerprint import fingerprint
+from .event import ErrorEvent, Frame, Plain
+from .fingerprint import VERSION, fingerprint
 from .frames import LocalsBudget, frames
 from .identity import new_id, stamp
-from .safe import message_of, plain, plain_mapping, type_name
+from .message import message_of
+from .peek import dict_of, traceback_of
+from .safe import plain, plain_mapping
+from .text import text, type_name
 from .tracing import span
 
 __all__ = ["ATTEMPTS", "capture", "captured_context", "identify", "sketch"]
+
+T = TypeVar("T")
 
 ATTEMPTS = "__tenuto_attempts__"
 """Where an exception carries the history of the attempts that ended in it."""
 
 _HOST = os.uname().nodename
-_UNKNOWN = "v1:0000000000000000"
+_UNKNOWN = f"{VERSION}:{0:016}"
+_MOST_CONTEXT = 1024  # values that are looked at
+_LONGEST_NAME = 200  # characters
 
 
 def captured_context(context: Mapping[str, object] | None) -> dict[str, Plain]:
-    """What the scopes around this line say and, before them, ``context``: redacted and bounded."""
-    try:
-        merged = {**current_context(), **(context or {})}
-        return plain_mapping(merged)
-    except Exception as hostile:  # a mapping of the user's own making
-        return {"context": f"<lost: {type(hostile).__name__}>"}
+    """What ``context`` says and, after it, the scopes around this line: redacted and bounded."""
+    given: dict[str, object] = {}
+    lost: dict[str, Plain] = {}
+    if context is not None:
+        try:
+            given = _first(context)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as hostile:  # a mapping of the user's own making
+            lost = {"context": f"<lost: {type_name(type(hostile))}>"}
+    for name, value in islice(current_context().items(), _MOST_CONTEXT):
+        given.setdefault(name, value)
+    return {**plain_mapping(given), **lost}
+
+
+def _first(context: Mapping[str, object]) -> dict[str, object]:
+    is_dict = issubclass(type(context), dict)
+    pairs = dict.items(context) if is_dict else context.items()  # type: ignore[arg-type]
+    return dict(islice(pairs, _MOST_CONTEXT))
 
 
 def identify(error: BaseException, context: Mapping[str, object]) -> str:
     """The fingerprint of ``error``. Never raises."""
-    try:
-        return fingerprint(error, context)
-    except Exception:  # an exception may be built to break whoever looks at it
-        return _UNKNOWN
+    return _or(_UNKNOWN, fingerprint, error, context, None)
 
 
 def capture(
@@ -60,12 +78,33 @@ def capture(
     """
     event_id = stamp(error, new_id(clock))
     kept = captured_context(context)
-    try:
-        event = _whole(error, event_id, kept, clock.now(), classify(error))
-        return event if service is None else replace(event, service=service)
-    except Exception as hostile:  # an exception may be built to break whoever looks at it
-        lost = f"<lost: capturing it raised {type(hostile).__name__}>"
-        return replace(sketch(error, lost, clock=clock), id=event_id, service=service, context=kept)
+    fault = _fault_of(error)
+    message = message_of(error)
+    budget = LocalsBudget()
+    trace_id, span_id = span(kept)
+    # A part that cannot be had, because there is no memory or no stack left, costs only itself.
+    return ErrorEvent(
+        id=event_id,
+        time=clock.now(),
+        service=service,
+        type=type_name(type(error)),
+        message=message,
+        fault_class=fault,
+        severity=fault.severity,
+        fingerprint=_or(_UNKNOWN, fingerprint, error, kept, message),
+        notes=_or((), notes_of, error),
+        frames=_or((), _frames_of, error, budget),
+        chain=_or((), chain, error, budget),
+        details=_or({}, _details_of, error),
+        context=kept,
+        attempts=_or((), _attempts_of, error),
+        host=_HOST,
+        pid=os.getpid(),
+        thread=_or("", _thread_name),
+        release=_release(),
+        trace_id=trace_id,
+        span_id=span_id,
+    )
 
 
 def sketch(error: BaseException, message: str, *, clock: Clock = SYSTEM_CLOCK) -> ErrorEvent:
@@ -75,7 +114,7 @@ def sketch(error: BaseException, message: str, *, clock: Clock = SYSTEM_CLOCK) -
         id=new_id(clock),
         time=clock.now(),
         service=None,
-        type=type.__getattribute__(type(error), "__qualname__"),
+        type=type_name(type(error)),
         message=message,
         fault_class=fault,
         severity=fault.severity,
@@ -85,34 +124,40 @@ def sketch(error: BaseException, message: str, *, clock: Clock = SYSTEM_CLOCK) -
     )
 
 
-def _whole(
-    error: BaseException,
-    event_id: str,
-    context: dict[str, Plain],
-    now: float,
-    fault: FaultClass,
-) -> ErrorEvent:
-    budget = LocalsBudget()
-    trace_id, span_id = span()
-    attempts = plain(error.__dict__.get(ATTEMPTS, ()))
-    return ErrorEvent(
-        id=event_id,
-        time=now,
-        service=None,
-        type=type_name(type(error)),
-        message=message_of(error),
-        fault_class=fault,
-        severity=fault.severity,
-        fingerprint=identify(error, context),
-        notes=notes_of(error),
-        frames=frames(error.__traceback__, budget),
-        chain=chain(error, budget),
-        details=plain_mapping(error.details) if isinstance(error, TenutoError) else {},
-        context=context,
-        attempts=tuple(attempts) if isinstance(attempts, list) else (),
-        host=_HOST,
-        pid=os.getpid(),
-        thread=threading.current_thread().name,
-        trace_id=trace_id,
-        span_id=span_id,
-    )
+def _or(otherwise: T, tell: Callable[..., T], *about: Any) -> T:
+    try:
+        return tell(*about)
+    except Exception:  # whatever it is, the rest is told
+        return otherwise
+
+
+def _fault_of(error: BaseException) -> FaultClass:
+    try:
+        return classify(error)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # rules, and attributes of the error, are somebody else's code
+        return FaultClass.BUG
+
+
+def _frames_of(error: BaseException, budget: LocalsBudget) -> tuple[Frame, ...]:
+    return frames(traceback_of(error), budget)
+
+
+def _details_of(error: BaseException) -> dict[str, Plain]:
+    details = dict_of(error).get("details") if issubclass(type(error), TenutoError) else None
+    return plain_mapping(details) if type(details) is dict else {}
+
+
+def _attempts_of(error: BaseException) -> tuple[Plain, ...]:
+    attempts = plain(dict_of(error).get(ATTEMPTS))
+    return tuple(attempts) if isinstance(attempts, list) else ()
+
+
+def _thread_name() -> str:
+    return text(threading.current_thread().name, _LONGEST_NAME)
+
+
+def _release() -> str | None:
+    named = os.environ.get("TENUTO_RELEASE") or os.environ.get("SENTRY_RELEASE")
+    return text(named, _LONGEST_NAME) if named else None

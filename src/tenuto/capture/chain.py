@@ -7,7 +7,17 @@ from collections.abc import Iterator
 
 from .event import Link, Relation
 from .frames import LocalsBudget, frames
-from .safe import message_of, text, type_name
+from .message import message_of
+from .peek import (
+    cause_of,
+    context_of,
+    dict_of,
+    first_items,
+    is_context_suppressed,
+    members_of,
+    traceback_of,
+)
+from .text import text, type_name
 
 __all__ = ["chain", "notes_of", "relatives", "walk"]
 
@@ -20,13 +30,13 @@ _NOTE_LIMIT = 1024  # characters
 
 def relatives(error: BaseException) -> Iterator[tuple[Relation, BaseException]]:
     """What stands directly behind ``error``: one cause or context, then the first members."""
-    cause = error.__cause__
+    cause = cause_of(error)
     if cause is not None:
         yield "cause", cause
-    elif error.__context__ is not None and not error.__suppress_context__:
-        yield "context", error.__context__
-    if isinstance(error, BaseExceptionGroup):
-        for member in error.exceptions[:_MEMBERS]:
+    elif not is_context_suppressed(error) and (context := context_of(error)) is not None:
+        yield "context", context
+    if issubclass(type(error), BaseExceptionGroup):
+        for member in members_of(error)[:_MEMBERS]:
             yield "member", member
 
 
@@ -62,7 +72,7 @@ def chain(error: BaseException, budget: LocalsBudget) -> tuple[Link, ...]:
             type=type_name(type(other)),
             message=message_of(other),
             notes=notes_of(other),
-            frames=frames(other.__traceback__, budget),
+            frames=frames(traceback_of(other), budget),
         )
         for relation, parent, other in walk(error)
     )
@@ -70,7 +80,5 @@ def chain(error: BaseException, budget: LocalsBudget) -> tuple[Link, ...]:
 
 def notes_of(error: BaseException) -> tuple[str, ...]:
     """The notes added to ``error``, as far as they are text."""
-    notes = error.__dict__.get("__notes__")
-    if not isinstance(notes, (list, tuple)):
-        return ()
-    return tuple(text(note, _NOTE_LIMIT) for note in notes[:_NOTES] if isinstance(note, str))
+    notes = first_items(dict_of(error).get("__notes__"), _NOTES)
+    return tuple(text(note, _NOTE_LIMIT) for note in notes if issubclass(type(note), str))

@@ -101,8 +101,8 @@ class ErrorEvent:
     hyphen and its number. ``time`` is in seconds since 1970 UTC. ``type`` is dotted, builtins
     bare. ``details`` are the error's own fields, ``context`` what the code around it said.
     ``attempts`` tells of the tries that came before, oldest first; ``handled_by`` of those who
-    dealt with it since. ``trace_id`` and ``span_id``
-    are OpenTelemetry's, in hex.
+    dealt with it since. ``release`` is the version of the program, where ``TENUTO_RELEASE`` (or
+    ``SENTRY_RELEASE``) says it. ``trace_id`` and ``span_id`` are OpenTelemetry's, in hex.
     """
 
     id: str
@@ -123,6 +123,7 @@ class ErrorEvent:
     host: str = ""
     pid: int = 0
     thread: str = ""
+    release: str | None = None
     trace_id: str | None = None
     span_id: str | None = None
 
@@ -154,6 +155,7 @@ class ErrorEvent:
             "host": self.host,
             "pid": self.pid,
             "thread": self.thread,
+            "release": self.release,
             "trace_id": self.trace_id,
             "span_id": self.span_id,
         }
@@ -180,6 +182,7 @@ class ErrorEvent:
             host=row["host"],
             pid=row["pid"],
             thread=row["thread"],
+            release=row.get("release"),  # not in the journals of earlier versions
             trace_id=row["trace_id"],
             span_id=row["span_id"],
         )

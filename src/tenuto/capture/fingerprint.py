@@ -3,7 +3,8 @@
 An explicit fingerprint decides alone: ``fingerprint`` in the context, or on the exception.
 Otherwise the fault is told by the exception's type, the user's own frames (failing those, all
 frames), the types of the exceptions behind it, and the message without what varies. Line numbers,
-addresses, generated names, and the folder a program was checked out to, play no part.
+addresses, generated names, the depth of a recursion, and the folder a program was checked out to,
+play no part.
 
 A fingerprint names the version of this recipe. A change of the recipe is a new version: groups
 made by different versions are different groups.
@@ -12,50 +13,91 @@ made by different versions are different groups.
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Mapping
+from typing import Any
 
 from .chain import walk
 from .clean import clean
-from .frames import Place, place_of, steps
-from .safe import message_of, type_name
+from .frames import Place, home_of, places
+from .message import message_of
+from .peek import dict_of, first_items, traceback_of
+from .text import text, type_name
 
 __all__ = ["VERSION", "fingerprint"]
 
 VERSION = "v1"
 _KNOWN = 4096
+_PARTS = 16  # of an explicit fingerprint
+_LONGEST_PART = 1024  # characters
+
+# How a pool of processes shows the traceback of a worker; not what the fault is.
+_CARRIERS = {
+    "concurrent.futures.process._RemoteTraceback",
+    "multiprocessing.pool.RemoteTraceback",
+}
 
 _known: dict[tuple[object, ...], str] = {}
 
 
-def fingerprint(error: BaseException, context: Mapping[str, object]) -> str:
-    """The fingerprint of ``error``: ``v1:`` and 16 hexadecimal digits."""
-    explicit = context.get("fingerprint") or error.__dict__.get("fingerprint")
-    if isinstance(explicit, str):
-        return _digest("explicit", explicit)
-    if isinstance(explicit, (list, tuple)):
-        return _digest("explicit", *(part for part in explicit if isinstance(part, str)))
+def fingerprint(
+    error: BaseException, context: Mapping[str, object], message: str | None = None
+) -> str:
+    """The fingerprint of ``error``: ``v1:`` and 16 hexadecimal digits.
+
+    ``message`` is what the error says of itself, where that has been asked already.
+    """
+    for explicit in (context.get("fingerprint"), dict_of(error).get("fingerprint")):
+        parts = _explicit(explicit)
+        if parts:
+            return _digest("explicit", *parts)
+    is_endless = issubclass(type(error), RecursionError)
+    where = places(traceback_of(error))
+    if is_endless:
+        _forget_where_it_ended(where)
     # Places are objects that live long: hashing them is cheaper than hashing their names.
-    where = tuple([place_of(step.tb_frame) for step in steps(error.__traceback__)])
     behind = tuple([type_name(type(other)) for _, _, other in walk(error)])
-    parts = (type_name(type(error)), where, behind, clean(message_of(error)))
-    known = _known.get(parts)
+    # Of an endless recursion, the interpreter says what it was doing when it had enough.
+    said = "" if is_endless else clean(message_of(error) if message is None else message)
+    key = (type_name(type(error)), tuple(where), behind, said)
+    known = _known.get(key)
     if known is None:
         if len(_known) >= _KNOWN:
             _known.clear()
-        kind, _, _, message = parts
-        known = _known[parts] = _digest(kind, *_told(where), *_set(behind), message)
+        kind = _at_home(key[0])
+        known = _known[key] = _digest(kind, *_told(where), "behind", *_set(behind), "said", said)
     return known
 
 
-def _told(places: tuple[Place, ...]) -> list[str]:
-    own = [place for place in places if place.in_app] or places
+def _explicit(given: Any) -> list[str]:
+    given = first_items([given] if issubclass(type(given), str) else given, _PARTS)
+    kept = [text(part, _LONGEST_PART) for part in given if issubclass(type(part), str)]
+    return kept if any(kept) else []
+
+
+def _forget_where_it_ended(where: dict[Place, int]) -> None:
+    """Of an endless recursion, leave out what the last round happened to call."""
+    if max(where.values(), default=0) > 1:
+        while next(reversed(where.values())) == 1:
+            where.popitem()
+
+
+def _told(where: Mapping[Place, int]) -> list[str]:
+    own = [place for place in where if place.in_app] or where
     # Each place once: how deep a recursion went is not what the fault is.
     return list(dict.fromkeys(place.key for place in own))
 
 
 def _set(types: tuple[str, ...]) -> list[str]:
     """Each type once, in order of name: members of a group fail in any order and number."""
-    return ["behind", *sorted(set(types)), "said"]
+    return sorted({_at_home(kind) for kind in types if kind not in _CARRIERS})
+
+
+def _at_home(kind: str) -> str:
+    """The name of a type when its module is imported, which it may have been run instead."""
+    module, dot, name = kind.partition(".")
+    main = sys.modules.get("__main__")
+    return f"{home_of(module, vars(main))}.{name}" if dot and main else kind
 
 
 def _digest(*parts: str) -> str:

@@ -7,11 +7,13 @@ import re
 import sys
 from inspect import CO_OPTIMIZED
 from types import CodeType, FrameType, TracebackType
+from typing import Any
 
 from .event import Frame, Plain
-from .safe import plain_locals, text
+from .safe import plain_globals, plain_locals
+from .text import text
 
-__all__ = ["LocalsBudget", "Place", "frames", "place_of", "steps"]
+__all__ = ["LocalsBudget", "Place", "frames", "home_of", "place_of", "places"]
 
 _OUTERMOST, _INNERMOST = 10, 40  # of a deep traceback, the middle is left out
 _LONGEST_WALK = 100_000
@@ -24,7 +26,10 @@ _LIBRARIES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}"
 # The guards are plumbing around the user's call. The pipeline is an application like any other.
 _PLUMBING = re.compile(r"tenuto(?!\.(?:audio|batch)\b)(?:\.|$)")
 _COMPREHENSION = re.compile(r"(?:(?:\.<locals>)?\.)?<(?:listcomp|dictcomp|setcomp|genexpr)>")
-_GENERATED = re.compile(r"\d{4,}|(?=[a-f]*\d)[0-9a-f]{8,}")
+# A time, an address, a hash; but not the 192000 of a function for one rate.
+_GENERATED = re.compile(r"\d{7,}|(?=[a-f]*\d)[0-9a-f]{8,}")
+_NO_FILE = re.compile(r"(?=[a-f]*\d)[0-9a-f]{6,}|\d+")  # generated, in <a name like this>
+_MAIN = {"__main__", "__mp_main__"}
 
 
 class Place:
@@ -36,15 +41,28 @@ class Place:
 
     __slots__ = ("code", "file", "function", "in_app", "key", "module")
 
-    def __init__(self, code: CodeType, module: str) -> None:
+    def __init__(self, code: CodeType, globals_: dict[str, Any]) -> None:
+        name = dict.get(globals_, "__name__")
+        module = str.__str__(name) if issubclass(type(name), str) else "?"
         self.code = code  # kept so that its id is not given to another
         self.file = text(code.co_filename, 1024)
         self.function = text(code.co_qualname, 200)
         self.module = text(module, 200)
         self.in_app = _is_in_app(code.co_filename, module)
-        if module == "__main__":  # the same file has another name when it is imported
-            module = os.path.basename(code.co_filename).removesuffix(".py")  # noqa: PTH119
-        self.key = _GENERATED.sub("#", f"{module}:{_COMPREHENSION.sub('', code.co_qualname)}")
+        home = home_of(module, globals_, code.co_filename)
+        self.key = _GENERATED.sub("#", f"{home}:{_COMPREHENSION.sub('', code.co_qualname)}")
+
+
+def home_of(module: str, globals_: dict[str, Any], file: str = "?") -> str:
+    """The name of a module when it is imported, which it may have been run instead."""
+    if module not in _MAIN:
+        return module
+    spec_name = getattr(dict.get(globals_, "__spec__"), "name", None)
+    if type(spec_name) is str:  # run with -m
+        return spec_name
+    own_file = dict.get(globals_, "__file__")
+    name = os.path.basename(own_file if type(own_file) is str else file)  # noqa: PTH119
+    return _NO_FILE.sub("#", name) if name.startswith("<") else name.removesuffix(".py")
 
 
 _places: dict[int, Place] = {}
@@ -57,9 +75,7 @@ def place_of(frame: FrameType) -> Place:
     if place is None:
         if len(_places) >= _PLACES:
             _places.clear()
-        module = frame.f_globals.get("__name__")
-        place = Place(code, module if isinstance(module, str) else "?")
-        _places[id(code)] = place
+        place = _places[id(code)] = Place(code, frame.f_globals)
     return place
 
 
@@ -71,12 +87,27 @@ def _is_in_app(file: str, module: str) -> bool:
     return not file.startswith(_STDLIB)
 
 
-def steps(traceback: TracebackType | None) -> list[TracebackType]:
-    """The steps of a traceback from the outside in: all of up to 50, else both of its ends."""
+def places(traceback: TracebackType | None) -> dict[Place, int]:
+    """The places that a traceback leads through, from the outside in, and how often each."""
+    found: dict[Place, int] = {}
+    for step in _walk(traceback):
+        frame = step.tb_frame
+        place = _places.get(id(frame.f_code)) or place_of(frame)
+        found[place] = found.get(place, 0) + 1
+    return found
+
+
+def _walk(traceback: TracebackType | None) -> list[TracebackType]:
     found: list[TracebackType] = []
     while traceback is not None and len(found) < _LONGEST_WALK:
         found.append(traceback)
         traceback = traceback.tb_next
+    return found
+
+
+def _ends(traceback: TracebackType | None) -> list[TracebackType]:
+    """The steps of a traceback from the outside in: all of up to 50, else both of its ends."""
+    found = _walk(traceback)
     if len(found) > _OUTERMOST + _INNERMOST:
         return [*found[:_OUTERMOST], *found[-_INNERMOST:]]
     return found
@@ -94,12 +125,13 @@ class LocalsBudget:
         if self.left <= 0:
             return {}
         values = frame.f_locals
-        kept = plain_locals(values, min(self.left, _VARIABLES_PER_FRAME))
+        is_function = frame.f_code.co_flags & CO_OPTIMIZED
+        show = plain_locals if is_function else plain_globals
+        kept = show(values, min(self.left, _VARIABLES_PER_FRAME))
         self.left -= len(kept)
         # Up to Python 3.12 a function's frame keeps the dict it has just made, and so the values
         # in it: a loop that runs on for days would hold what it had when it met this error.
         # Somebody who has called locals() there shares the dict; theirs is left alone.
-        is_function = frame.f_code.co_flags & CO_OPTIMIZED
         if is_function and type(values) is dict and sys.getrefcount(values) == _OURS_AND_THE_FRAMES:
             values.clear()
         return kept
@@ -112,7 +144,7 @@ def frames(traceback: TracebackType | None, budget: LocalsBudget) -> tuple[Frame
     out until the budget is spent.
     """
     found: list[Frame] = []
-    for step in reversed(steps(traceback)):
+    for step in reversed(_ends(traceback)):
         place = place_of(step.tb_frame)
         shown = place.in_app or not found
         found.append(

@@ -7,6 +7,8 @@ from itertools import count
 
 from tenuto.clock import SYSTEM_CLOCK, Clock
 
+from .peek import dict_of
+
 __all__ = ["captured_id", "claim", "new_id", "stamp"]
 
 _STAMP = "__tenuto_event__"
@@ -25,8 +27,8 @@ def new_id(clock: Clock = SYSTEM_CLOCK) -> str:
 def captured_id(error: BaseException) -> str | None:
     """The id of the event that ``error`` has become; None if it has not been captured."""
     try:
-        found = error.__dict__.get(_STAMP)
-    except Exception:  # a class may put anything in the place of its __dict__
+        found = dict_of(error).get(_STAMP)
+    except TypeError:  # no exception at all
         return None
     return found if type(found) is str else None
 
@@ -38,8 +40,8 @@ def stamp(error: BaseException, event_id: str) -> str:
     """
     try:
         # One step under the interpreter's lock: of two threads, one wins.
-        found = error.__dict__.setdefault(_STAMP, event_id)
-    except Exception:  # an error that cannot be marked is told again by the next layer
+        found = dict_of(error).setdefault(_STAMP, event_id)
+    except TypeError:  # no exception at all, and so not to be marked
         return event_id
     return found if type(found) is str else event_id
 
@@ -51,6 +53,6 @@ def claim(error: BaseException) -> bool:
     """
     try:
         mine = new_id()
-        return bool(error.__dict__.setdefault(_CLAIM, mine) == mine)
-    except Exception:  # rather stored twice than not at all
+        return bool(dict_of(error).setdefault(_CLAIM, mine) == mine)
+    except TypeError:  # no exception at all: rather stored twice than never
         return True

@@ -35,6 +35,7 @@ _MOST_URGENT_FIRST = (
     FaultClass.CANCELLED,
 )
 _MAX_DEPTH = 32  # of causes and nested groups: both can be made endless
+_MAX_ASKED = 1024  # errors behind one: groups can share members, and double at every level
 
 _by_type: dict[type[BaseException], Rule] = dict(BUILTINS)
 _by_path: dict[str, Rule] = dict(THIRD_PARTY)
@@ -126,10 +127,17 @@ def _by_rule(rule: _Look, error: BaseException) -> Told | None:
     return None if fault is None else (fault,)
 
 
-def fault_of(error: BaseException, depth: int = _MAX_DEPTH) -> FaultClass | None:
-    """Whose fault ``error`` is; None where nothing tells down to ``depth``. Never raises."""
-    if depth == 0:
+def fault_of(
+    error: BaseException, depth: int = _MAX_DEPTH, asked: set[int] | None = None
+) -> FaultClass | None:
+    """Whose fault ``error`` is; None where nothing tells down to ``depth``. Never raises.
+
+    Each of the errors behind it is ``asked`` once, and no more than 1,024 of them.
+    """
+    asked = set() if asked is None else asked
+    if depth == 0 or id(error) in asked or len(asked) >= _MAX_ASKED:
         return None
+    asked.add(id(error))
     try:
         declared = getattr(error, "fault_class", None)
         if declared is not None and isinstance(declared, FaultClass):
@@ -140,12 +148,12 @@ def fault_of(error: BaseException, depth: int = _MAX_DEPTH) -> FaultClass | None
             if fault is not None:
                 return fault
         if isinstance(error, BaseExceptionGroup):
-            fault = most_urgent(fault_of(member, depth - 1) for member in error.exceptions)
+            fault = most_urgent(fault_of(member, depth - 1, asked) for member in error.exceptions)
             if fault is not None:
                 return fault
         if error.__cause__ is None and error.__context__ is None:
             return None
-        return _by_origin(error, depth)
+        return _by_origin(error, depth, asked)
     except Exception:  # a hostile error, or a faulty rule: no answer is an answer
         return None
 
@@ -167,8 +175,8 @@ def _path(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def _by_origin(error: BaseException, depth: int) -> FaultClass | None:
+def _by_origin(error: BaseException, depth: int, asked: set[int]) -> FaultClass | None:
     origin = error.__cause__
     if origin is None and not error.__suppress_context__:
         origin = error.__context__
-    return None if origin is None else fault_of(origin, depth - 1)
+    return None if origin is None else fault_of(origin, depth - 1, asked)

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["UNREADABLE", "Applier"]
+__all__ = ["UNREADABLE", "Applier", "is_count"]
 
 UNREADABLE = "unreadable record"
 
@@ -37,9 +37,14 @@ class _Senseless(sqlite3.DatabaseError):
 
 def _last_seq(db: sqlite3.Connection) -> int:
     found = db.execute("SELECT value FROM sequence").fetchone()
-    if found is None or not isinstance(found[0], int) or not 0 <= found[0] < _BEYOND_ALL:
+    if found is None or not is_count(found[0]):
         raise _Senseless("the journal has lost count of its records")
-    return found[0]
+    return int(found[0])
+
+
+def is_count(value: object) -> bool:
+    """Whether ``value`` can be a number of records, or a place among them."""
+    return isinstance(value, int) and 0 <= value < _BEYOND_ALL
 
 
 # A body that says what nobody wrote may be of any shape.

@@ -139,7 +139,8 @@ class Mover:
             return False
         self._check_at = self._clock.monotonic() + _CHECK_EVERY
         try:
-            return self._archive.connect().execute("PRAGMA quick_check(1)").fetchone() != ("ok",)
+            found = self._archive.connect().execute("PRAGMA quick_check(1)").fetchone()
+            return bool(found != ("ok",))
         except (OSError, sqlite3.Error) as error:
             return isinstance(error, sqlite3.Error) and is_damage(error)
 
@@ -157,7 +158,7 @@ class Mover:
         db = self._archive.connect()
         try:
             useless = rescue(aside, db)
-        except sqlite3.Error as error:
+        except Exception as error:  # a damaged file may hold anything
             self._losses.add(f"nothing of it could be read: {error}")
         else:
             if useless:
@@ -177,7 +178,7 @@ class Mover:
         """Copy what is new in a spool; whether nothing will ever be added to it."""
         path = self._spools / f"{name}.db"
         lock = FileLock.acquire(self._spools / f"{name}.lock")
-        length = log_length(path)
+        length = log_length(path) if lock is not None else 0
         try:
             self._copy_rows(db, name)
             if lock is not None and log_length(path) < length:  # it was cut off, or torn

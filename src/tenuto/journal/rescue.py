@@ -15,12 +15,13 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from .apply import Applier
+from .apply import Applier, is_count
 from .encoding import readable
 
 __all__ = ["rescue"]
 
 _NOT_COPIED = ("identity", "sequence")
+_COUNTS = {'"seq"', '"n"', '"position"', '"count"', '"revision"'}
 _SEQUENCES = (
     *(f"SELECT max(seq) FROM {name}" for name in ("events", "slices", "outcomes", "transitions")),
     "SELECT max(seq) FROM tallies",
@@ -71,16 +72,23 @@ def _copy(old: sqlite3.Connection, db: sqlite3.Connection, table: str) -> int:
     insert = (
         f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
     )
-    body = names.index('"body"') if '"body"' in names else None
     useless = 0
     for row in _rows(old, table, names, key):
         try:
-            if body is not None:
-                json.loads(row[body])
+            _check(dict(zip(names, row, strict=True)))
             db.execute(insert, row)
         except (TypeError, ValueError, sqlite3.IntegrityError):
             useless += 1
     return useless
+
+
+def _check(row: dict[str, Any]) -> None:
+    """Raise ValueError or TypeError where a value cannot be what was written."""
+    for name in _COUNTS & row.keys():
+        if not is_count(row[name]):
+            raise ValueError(name)
+    if '"body"' in row:
+        json.loads(row['"body"'])
 
 
 def _rows(
@@ -109,6 +117,7 @@ def _go_on_from(old: sqlite3.Connection, db: sqlite3.Connection) -> None:
     """No place that a reader has been told of may be another record's."""
     highest = [0]
     with suppress(sqlite3.Error):
-        highest += [value for (value,) in old.execute("SELECT value FROM sequence")]
+        told = [value for (value,) in old.execute("SELECT value FROM sequence")]
+        highest += filter(is_count, told)
     highest += [db.execute(query).fetchone()[0] or 0 for query in _SEQUENCES]
     db.execute("UPDATE sequence SET value = ?", (max(highest),))

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
@@ -27,6 +29,10 @@ _INDEX_HEADER, _INITIALISED, _LENGTH = 48, 12, slice(16, 20)  # bytes
 _ROWS_PER_STATEMENT = 300  # three values each; old builds of SQLite allow 999
 _BUSY = 1.0  # seconds to wait while the log of a dead process is recovered
 _ROW_OVERHEAD = 2048  # bytes: an append also writes the page that its row begins on
+
+# Reentrant: a signal handler may read the journal in the middle of a read.
+_one_by_one = threading.RLock()
+_being_read: set[Path] = set()
 
 
 class Spool:
@@ -105,12 +111,18 @@ def log_length(path: Path) -> int:
 
     0 where that is not known. From the first words of the index beside the log, which come twice:
     https://www.sqlite.org/walformat.html#the_wal_index_file_format
+
+    Only for a spool whose owner is gone. To close a file takes from the whole process the locks
+    that SQLite has on it: another would think itself alone, and cut off what is mapped here.
     """
-    try:
-        with path.with_name(f"{path.name}-shm").open("rb") as index:
-            one, two = index.read(_INDEX_HEADER), index.read(_INDEX_HEADER)
-    except OSError:
-        return 0
+    with _one_by_one:
+        if path in _being_read:
+            return 0
+        try:
+            with path.with_name(f"{path.name}-shm").open("rb") as index:
+                one, two = index.read(_INDEX_HEADER), index.read(_INDEX_HEADER)
+        except OSError:
+            return 0
     if len(one) < _INDEX_HEADER or one != two or not one[_INITIALISED]:
         return 0
     return int.from_bytes(one[_LENGTH], sys.byteorder)
@@ -123,6 +135,22 @@ def rows_after(path: Path, n: int, limit: int) -> list[Row]:
     """
     if not path.exists() or path.with_name(f"{path.name}-journal").exists():
         return []
+    with _one_by_one, _noted(path):
+        return _rows(path, n, limit)
+
+
+@contextmanager
+def _noted(path: Path) -> Generator[None, None, None]:
+    outer = path in _being_read  # by what a signal handler has interrupted
+    _being_read.add(path)
+    try:
+        yield
+    finally:
+        if not outer:
+            _being_read.remove(path)
+
+
+def _rows(path: Path, n: int, limit: int) -> list[Row]:
     db = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=_BUSY)
     db.text_factory = readable
     try:

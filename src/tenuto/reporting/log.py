@@ -19,7 +19,6 @@ from .oneline import one_line, one_line_value
 __all__ = ["LogLines"]
 
 _NOT_IN_A_KEY = re.compile(r"[^\w.-]+")
-_LEVELS = {"info", "warning", "error", "critical"}
 _FIRST = ("timestamp", "level", "event", "service", "fault", "where", "repeats", "id")
 
 
