@@ -26,6 +26,12 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
+    from .carrying import (
+        ContextProcessPoolExecutor,
+        ContextThreadPoolExecutor,
+        extract,
+        inject,
+    )
     from .handler import ErrorHandler
     from .journal import open_journal
     from .policies import CircuitBreaker, Fallback, Retry, stack
@@ -38,6 +44,8 @@ __all__ = [
     "CircuitBreaker",
     "CircuitOpenError",
     "ConfigurationError",
+    "ContextProcessPoolExecutor",
+    "ContextThreadPoolExecutor",
     "DecodeError",
     "EncodeError",
     "EngineError",
@@ -61,6 +69,8 @@ __all__ = [
     "carry",
     "classify",
     "current_context",
+    "extract",
+    "inject",
     "open_journal",
     "register_fault",
     "scope",
@@ -69,6 +79,10 @@ __all__ = [
 
 # Loaded when first asked for, so that importing tenuto costs next to nothing.
 _LATER = {
+    "ContextProcessPoolExecutor": "carrying",
+    "ContextThreadPoolExecutor": "carrying",
+    "extract": "carrying",
+    "inject": "carrying",
     "ErrorHandler": "handler",
     "open_journal": "journal",
     "CircuitBreaker": "policies",

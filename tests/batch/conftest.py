@@ -25,6 +25,14 @@ ENGINES = (
     "Leaving",
     "Killed",
     "Hanging",
+    "Clinging",
+    "Overflowing",
+    "Hungry",
+    "Gorging",
+    "Gorged",
+    "Sharing",
+    "Leaking",
+    "Gated",
 )
 
 

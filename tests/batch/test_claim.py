@@ -73,3 +73,14 @@ def test_a_file_system_without_locks_will_do(tmp_path, monkeypatch):
     monkeypatch.setattr("fcntl.flock", unsupported)
     with claim(tmp_path) as claimed:
         assert not claimed.cut_short
+
+
+def test_a_folder_that_is_gone_or_another_is_not_held_any_more(tmp_path):
+    folder = tmp_path / "out"
+    with claim(folder) as claimed:
+        assert claimed.holds()
+        folder.rename(tmp_path / "elsewhere")
+        assert not claimed.holds()
+        folder.mkdir()
+        (folder / CLAIM_NAME).touch()
+        assert not claimed.holds()

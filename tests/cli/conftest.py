@@ -18,4 +18,6 @@ def tenuto(monkeypatch, tmp_path, plugin):
     """Run ``tenuto`` with arguments, in the test's folder; gives exit_code, stdout, stderr."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
-    return lambda *arguments: CliRunner().invoke(app, [str(each) for each in arguments])
+    return lambda *arguments, stdin=None: CliRunner().invoke(
+        app, [str(each) for each in arguments], input=stdin
+    )

@@ -24,6 +24,14 @@ KEYS = [
     "audio_seconds",
     "errors",
     "reason",
+    "engine",
+    "attempts",
+    "fault_class",
+    "group",
+    "content",
+    "size",
+    "modified_ns",
+    "parameters",
 ]
 
 
@@ -32,13 +40,13 @@ def test_a_folder_is_enhanced_and_its_summary_adds_up(tenuto, recordings):
     assert ended.exit_code == 0
     assert "3 recordings into out" in ended.stderr
     assert "1 in the folders not called like sound, and ignored" in ended.stderr
-    assert "3  enhanced          3 steady" in ended.stdout
+    assert "3  enhanced             3 steady" in ended.stdout
     assert "3  in all" in ended.stdout
-    assert "less out/outcomes.jsonl" in ended.stdout
+    assert "tenuto outcomes out" in ended.stdout
     assert Path("out/deep/c.wav").is_file()
 
 
-def test_each_line_of_the_ledger_has_the_ten_keys(tenuto, recordings):
+def test_each_line_of_the_outcomes_has_its_keys(tenuto, recordings):
     record(recordings / "short.wav", seconds=0.001)
     (recordings / "text.wav").write_text("not sound")
     assert tenuto("enhance", "in", "-o", "out", *FAST).exit_code == 1
@@ -60,7 +68,7 @@ def test_status_1_says_that_something_is_quarantined_and_why(tenuto, tmp_path):
     assert ended.exit_code == 1
     assert "is text, not sound; name a recording" in ended.stderr
     assert "does not exist; check the name" in ended.stderr
-    assert "2  quarantined       nothing is written; tried again by the next run" in ended.stdout
+    assert "2  quarantined          nothing is written; --replay tries it again" in ended.stdout
     assert "tenuto errors" in ended.stdout
 
 
@@ -172,6 +180,110 @@ def test_the_journal_is_where_the_user_says(tenuto, recordings):
     assert not Path("journal").exists()
 
 
+def quarantine(tenuto):
+    """A run that put one of two into quarantine."""
+    record(Path("in/a.wav"))
+    Path("in/bad.wav").write_text("not sound")
+    assert tenuto("enhance", "in", "-o", "out", *FAST).exit_code == 1
+
+
+def test_what_is_in_quarantine_is_left_there_and_still_counts(tenuto, tmp_path):
+    quarantine(tenuto)
+    again = tenuto("enhance", "in", "-o", "out", *FAST)
+    assert again.exit_code == 1
+    assert "1  quarantined earlier  nothing is written; --replay tries it again" in again.stdout
+    assert "the same command with --replay" in again.stdout
+    told = json.loads(tenuto("enhance", "in", "-o", "out", *FAST, "--json").stdout)
+    assert (told["quarantined_earlier"], told["left"], told["exit_status"]) == (1, 0, 1)
+
+
+def test_a_replay_tries_what_is_in_quarantine(tenuto, tmp_path):
+    quarantine(tenuto)
+    for replay in (
+        ("--replay",),
+        ("--replay", "all"),
+        ("--replay=all",),
+        ("--replay", "class:data"),
+        ("--replay", "canary", "--replay", "class:data"),
+    ):
+        told = tenuto("enhance", *replay, "in", "-o", "out", *FAST, "--dry-run")
+        assert "in/bad.wav → out/bad.wav" in told.stdout
+        assert "1 done again: out of quarantine" in told.stdout
+    ended = tenuto("enhance", "in", "-o", "out", *FAST, "--replay")
+    assert "1 done again: out of quarantine" in ended.stderr
+    assert "1  quarantined " in ended.stdout
+
+
+def test_a_replay_of_another_class_or_group_leaves_it(tenuto, tmp_path):
+    quarantine(tenuto)
+    ended = tenuto("enhance", "in", "-o", "out", *FAST, "--replay", "class:bug")
+    assert "quarantined earlier" in ended.stdout
+    group = ledger_of(Path("out"))["bad.wav"]["group"]
+    told = tenuto(
+        "enhance", "in", "-o", "out", "--replay", f"group:{group[:9]}", *FAST, "--dry-run"
+    )
+    assert "in/bad.wav → out/bad.wav" in told.stdout
+    assert "2 recordings; 1 finished" in told.stdout
+    wrong = tenuto("enhance", "in", "-o", "out", "--replay", "class:fate")
+    assert wrong.exit_code == 2
+    assert "class:data" in wrong.stderr
+
+
+def test_a_list_on_standard_input_and_a_manifest_are_taken_together(tenuto, recordings):
+    Path("list.csv").write_text("path\nin/a.wav\nin/b.flac\n\nin/gone.wav,too,much\n")
+    ended = tenuto(
+        "enhance", "-", "-0", "--manifest", "list.csv", "-o", "out", *FAST, stdin=b"in/deep/c.wav\0"
+    )
+    assert ended.exit_code == 1
+    assert sorted(ledger_of(Path("out"))) == ["a.wav", "b.flac", "c.wav"]
+    assert "list.csv, line 5: it has 3 fields" in ended.stderr
+    assert "1 row named no recording." in ended.stdout
+
+
+def test_somebody_has_to_name_recordings(tenuto, tmp_path):
+    ended = tenuto("enhance", "-o", "out")
+    assert ended.exit_code == 2
+    assert "name recordings" in ended.stderr
+
+
+@pytest.mark.parametrize("size", ["lots", "-1", "1X", ""])
+def test_a_reserve_has_a_size(tenuto, recordings, size):
+    ended = tenuto("enhance", "in", "-o", "out", f"--reserve={size}")
+    assert ended.exit_code == 2
+    assert "is no size: give 500M, or 2G" in ended.stderr
+
+
+def test_the_run_waits_for_the_reserve_that_was_asked_for(tenuto, recordings):
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "tenuto",
+            "enhance",
+            "in",
+            "-o",
+            "out",
+            *FAST,
+            "--reserve",
+            "900000T",
+        ],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=dict(os.environ),
+    )
+    assert process.stderr is not None
+    try:
+        line = next(line for line in process.stderr if "Waiting" in line)
+        assert "goes on by itself when there is room" in line
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 128 + signal.SIGINT
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+    assert tenuto("enhance", "in", "-o", "out", *FAST, "--reserve", "0.5k").exit_code == 0
+
+
 @pytest.fixture
 def started(tenuto, tmp_path):
     """The command in a process of its own, at work on recordings that never end."""
@@ -205,6 +317,7 @@ def test_a_run_that_is_killed_leaves_whole_files_and_the_next_goes_on(tenuto, st
     assert again.exit_code == 0
     assert "4  enhanced" in again.stdout
     assert sorted(path.name for path in Path("out").iterdir()) == [
+        ".tenuto",
         *(f"{number}.wav" for number in range(4)),
         "outcomes.jsonl",
     ]

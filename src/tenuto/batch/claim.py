@@ -27,8 +27,16 @@ class Claim:
     """
 
     mark: Path
+    descriptor: int
     cut_short: bool
     """Whether the run before did not end in order."""
+
+    def holds(self) -> bool:
+        """Whether the folder is still there, and still ours."""
+        try:
+            return os.path.samestat(os.fstat(self.descriptor), self.mark.stat())
+        except OSError:
+            return False
 
     def release(self) -> None:
         """This run has ended in order."""
@@ -55,7 +63,7 @@ def claim(folder: Path) -> Iterator[Claim]:
         _lock(descriptor, path)
         if cut_short:
             _remove_drafts(folder)
-        yield Claim(path, cut_short)
+        yield Claim(path, descriptor, cut_short)
     finally:
         os.close(descriptor)
 
@@ -76,8 +84,13 @@ def _lock(descriptor: int, path: Path) -> None:
 
 
 def _remove_drafts(folder: Path) -> None:
-    for place, _, names in os.walk(folder):
-        for name in names:
-            if is_draft(name):
-                with suppress(OSError):  # a draft that stays hurts nobody
-                    os.unlink(os.path.join(place, name))  # noqa: PTH108, PTH118
+    waiting = [os.fspath(folder)]
+    while waiting:
+        # One entry at a time: os.walk has all of a folder in memory.
+        with suppress(OSError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                elif is_draft(entry.name):
+                    with suppress(OSError):  # a draft that stays hurts nobody
+                        os.unlink(entry.path)  # noqa: PTH108

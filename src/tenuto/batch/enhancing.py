@@ -3,26 +3,41 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tenuto.audio.names import path_text
+from tenuto.clock import SYSTEM_CLOCK
 from tenuto.errors import ConfigurationError
-from tenuto.journal import Outcome, open_journal
+from tenuto.journal import Journal, Outcome, open_journal
 from tenuto.reporting import ErrorReporter
 
-from .claim import CLAIM_NAME, claim
+from .budget import ErrorBudget
+from .claim import CLAIM_NAME, Claim, claim
+from .executors import Executor
+from .executors.cluster import LOCAL, ClusterWorkers
 from .executors.local import LocalWorkers
 from .formats import output_suffixes, suffix_of
+from .inputs import BadRow, Input, Search, identity_of
 from .inquest import Inquest
-from .interruption import interruptible
-from .ledger import LEDGER_NAME, Ledger
-from .plan import Plan, make_plan
+from .interruption import Interruption, interruptible
+from .ledger import FOLDER_NAME, LEDGER_NAME, Ledger
+from .lines import OUTCOMES_NAME
+from .manifest import read_manifest
+from .memory import LEAST_LIMIT, Machine, share_out
+from .parameters import parameters_of
+from .plan import Item, Plan
+from .planning import Planner
+from .poison import Poison
+from .replay import Replay
+from .room import Room
 from .run import Run, Watcher
 from .summary import Summary
 from .watchdog import Patience
+from .work import Work, any_input_below, check_outputs
 from .worker import WorkerSettings
 
 if TYPE_CHECKING:  # heavy, and the worker processes set their threads before they import it
@@ -31,6 +46,14 @@ if TYPE_CHECKING:  # heavy, and the worker processes set their threads before th
 __all__ = ["Batch"]
 
 Paths = Sequence[str | os.PathLike[str]]
+Names = Iterable[Input | BadRow]
+
+_OURS = {OUTCOMES_NAME, CLAIM_NAME, FOLDER_NAME}
+"""What is in an output folder without any output."""
+
+_RESERVED = (*_OURS, LEDGER_NAME, *(f"{LEDGER_NAME}-{part}" for part in ("wal", "shm", "journal")))
+
+_SECONDS_BETWEEN_WORDS = 10.0
 
 
 class Silent:
@@ -51,7 +74,14 @@ class Batch:
 
     ``format`` is what to write (``"flac"``), by default each output in the format of its input.
     ``jobs`` is how many to work on at once, by default as many as there are cores. ``overwrite``
-    does again what is finished. ``journal`` is where errors go, by default the user's own journal.
+    does again what is finished, ``replay`` what is in quarantine. ``reserve`` is how many bytes
+    are to stay free on the disk of the output folder, by default 1 GB, or a twentieth of a small
+    one: while there are fewer, the run waits. ``memory_limit`` is how much memory each worker may
+    have, in bytes; by default they share what is free, and there are fewer where that is little.
+    ``budget`` is how many may end worse than enhanced: a run that cannot be expected to keep to it
+    is stopped. ``cluster`` is the address of a Dask scheduler that gives the work out; ``local``: a
+    cluster of our own does.
+    ``journal`` is where errors go, by default the user's own journal.
     The rest is as in ``Enhancer``.
     """
 
@@ -61,37 +91,64 @@ class Batch:
     format: str | None = None
     jobs: int | None = None
     overwrite: bool = False
+    replay: Replay | None = None
+    reserve: int | None = None
+    budget: ErrorBudget | None = None
+    cluster: str | None = None
     journal: str | os.PathLike[str] | None = None
     patience: Patience = field(default_factory=Patience)
+    memory_limit: int | None = None
 
-    def plan(self, paths: Paths, output: str | os.PathLike[str]) -> Plan:
-        """What ``run`` would do. Changes nothing."""
-        return self._plan(paths, output, Ledger(output))
+    @contextmanager
+    def plan(
+        self,
+        paths: Paths,
+        output: str | os.PathLike[str],
+        *,
+        manifests: Paths = (),
+        names: Names = (),
+    ) -> Iterator[tuple[Plan, Iterable[Item]]]:
+        """What ``run`` would do, in numbers and one by one. Changes nothing."""
+        folder = os.path.abspath(output)  # noqa: PTH100 - the name is kept, links and all
+        with Ledger.for_rehearsal(folder) as ledger:
+            found = self._find(ledger, paths, manifests, names)
+            yield self._plan(ledger, found, lambda _: True), Work(ledger)
 
     def run(
-        self, paths: Paths, output: str | os.PathLike[str], watcher: Watcher | None = None
+        self,
+        paths: Paths,
+        output: str | os.PathLike[str],
+        watcher: Watcher | None = None,
+        *,
+        manifests: Paths = (),
+        names: Names = (),
     ) -> Summary:
         """Enhance ``paths`` (files, folders, patterns) into the folder ``output``.
 
-        Afterwards ``outcomes.jsonl`` there has a line for each input. What it says is finished is
+        ``manifests`` are files that list recordings, ``names`` further ones, see ``read_list``.
+        Afterwards ``outcomes.jsonl`` in the folder has a line for each input. What is finished is
         not done again, so a run that was stopped is continued by running it again. Ctrl-C stops
-        it in order, a second one at once (KeyboardInterrupt). What else stops a run, such as a full
-        disk, is in the summary. Worker processes are spawned: a script that calls this needs the
-        usual ``if __name__ == "__main__":``.
+        it in order, a second one at once (KeyboardInterrupt). What else stops a run, such as an
+        engine that is not installed, is in the summary. Worker processes are spawned: a script
+        that calls this needs the usual ``if __name__ == "__main__":``.
 
         Raises ConfigurationError for what is found to be wrong before the work begins.
         """
         self._check()
-        folder = Path(os.path.abspath(output))  # noqa: PTH100 - the name is kept, links and all
+        watcher = watcher or Silent()
+        folder = os.path.abspath(output)  # noqa: PTH100 - the name is kept, links and all
         with (
-            claim(folder) as claimed,
-            Ledger(folder) as ledger,
+            claim(Path(folder)) as claimed,
+            Ledger.for_run(folder) as ledger,
             open_journal(self.journal) as journal,
             interruptible() as interruption,
         ):
-            plan = self._plan(paths, folder, ledger)
-            if not self.overwrite and not claimed.cut_short:
-                _refuse_strangers(plan, ledger)
+            new = not set(os.listdir(folder)) - _OURS  # noqa: PTH208 - there may be millions
+            found = self._find(ledger, paths, manifests, names)
+            plan = self._plan(ledger, found, _looking(watcher, interruption))
+            if not new or any_input_below(ledger):
+                check_outputs(ledger, strangers=not self.overwrite and not claimed.cut_short)
+            shares = share_out(Machine().free(), self.jobs or _cores(), self.memory_limit)
             settings = WorkerSettings(
                 ladder=self.ladder,
                 min_quality=self.min_quality,
@@ -99,22 +156,40 @@ class Batch:
                 container=self.format,
                 journal=str(journal.path),
                 patience=self.patience,
+                memory_limit=shares.limit,
+                memory_most=shares.most,
             )
             reporter = ErrorReporter("tenuto", journal=journal, log=False)
-            with LocalWorkers(settings, self.jobs or _cores()) as workers:
+            poison = Poison(journal, amnesty=self.replay is not None)
+            with self._executor(settings, shares.places, journal, claimed) as executor:
                 run = Run(
                     plan,
-                    executor=workers,
+                    executor=executor,
                     ledger=ledger,
-                    inquest=Inquest(self.ladder, reporter),
+                    claim=claimed,
+                    room=Room(folder, self.reserve),
+                    inquest=Inquest(self.ladder, reporter, poison),
                     interruption=interruption,
-                    watcher=watcher or Silent(),
-                    overwrite=self.overwrite,
+                    watcher=watcher,
+                    budget=self.budget,
                 )
                 summary = run.go()
             if summary.stopped is None:
                 claimed.release()
             return summary
+
+    def _executor(
+        self, settings: WorkerSettings, places: int, journal: Journal, claimed: Claim
+    ) -> Executor:
+        if self.cluster is None:
+            return LocalWorkers(settings, places)
+        if self.cluster == LOCAL:
+            return ClusterWorkers(LOCAL, settings, journal, landmark=claimed.mark, jobs=places)
+        # Other machines have other memories, and other journals.
+        theirs = replace(
+            settings, journal=None, memory_limit=self.memory_limit, memory_most=self.memory_limit
+        )
+        return ClusterWorkers(self.cluster, theirs, journal, landmark=claimed.mark, jobs=self.jobs)
 
     def _check(self) -> None:
         """Find out now what would otherwise stop the run at its first recording."""
@@ -123,37 +198,61 @@ class Batch:
 
         if self.jobs is not None and self.jobs < 1:
             raise ConfigurationError("jobs", "give 1 or more")
+        if self.memory_limit is not None and self.memory_limit < LEAST_LIMIT:
+            raise ConfigurationError("memory_limit", "give 256 MB or more")
         if not self.ladder:
             raise ConfigurationError("the ladder", "give at least one tier")
         for tier in self.ladder:
             engine_for(tier, rate=48_000)
         Gate(self.min_quality, meter=self.meter)
 
-    def _plan(self, paths: Paths, output: str | os.PathLike[str], ledger: Ledger) -> Plan:
-        return make_plan(
-            paths,
-            output,
+    def _find(
+        self, ledger: Ledger, paths: Paths, manifests: Paths, names: Names
+    ) -> tuple[Search, Iterable[Input | BadRow]]:
+        for path in paths:
+            if os.path.isdir(path) and os.path.realpath(path) == os.path.realpath(ledger.folder):  # noqa: PTH112
+                raise ConfigurationError(
+                    "the output folder", "it is an input folder; name another one"
+                )
+        ledger.is_new_folder(identity_of(ledger.folder) or "")  # it is not read
+        search = Search(output_suffixes(), ledger.is_new_folder)
+        listed = (read_manifest(manifest, ledger.folder) for manifest in manifests)
+        return search, chain(search.find(paths), *listed, names)
+
+    def _plan(
+        self,
+        ledger: Ledger,
+        found: tuple[Search, Iterable[Input | BadRow]],
+        go_on: Callable[[int], bool],
+    ) -> Plan:
+        parameters = parameters_of(self.ladder, self.min_quality, self.meter, self.format)
+        search, inputs = found
+        plan = Planner(
+            ledger,
             suffixes=output_suffixes(),
             suffix=None if self.format is None else suffix_of(self.format),
-            earlier=ledger.outputs(),
-            reserved=(LEDGER_NAME, CLAIM_NAME),
-        )
+            reserved=_RESERVED,
+            parameters=ledger.work_with(parameters),
+            overwrite=self.overwrite,
+            replay=self.replay,
+        ).plan(inputs, go_on)
+        plan.ignored = search.ignored
+        return plan
 
 
-def _refuse_strangers(plan: Plan, ledger: Ledger) -> None:
-    """Raise ConfigurationError if an output would replace a file that no run here has written."""
-    strangers = [
-        item.output
-        for item in plan.items
-        if os.path.lexists(item.output) and not ledger.knows(item)
-    ]
-    if strangers:
-        others = f" (and {len(strangers) - 1} others)" if len(strangers) > 1 else ""
-        raise ConfigurationError(
-            "the output folder",
-            f"{path_text(strangers[0])}{others} exists and is not in {LEDGER_NAME}: "
-            "name another folder, or overwrite",
-        )
+def _looking(watcher: Watcher, interruption: Interruption) -> Callable[[int], bool]:
+    """Tells people now and then how far the search for inputs is, and whether to go on with it."""
+    told = SYSTEM_CLOCK.monotonic()
+
+    def go_on(number: int) -> bool:
+        nonlocal told
+        now = SYSTEM_CLOCK.monotonic()
+        if now - told >= _SECONDS_BETWEEN_WORDS:
+            told = now
+            watcher.noted(f"{number:,} recordings found so far")
+        return interruption.signal is None
+
+    return go_on
 
 
 def _cores() -> int:

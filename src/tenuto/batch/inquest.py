@@ -2,9 +2,13 @@
 
 The evidence is in the journal: before each step that may be fatal an attempt is opened, so the one
 still open names the step. A death in a tier is that tier's doing, and the recording is tried again
-one tier lower. A death anywhere else is held against the recording, and the second one puts it
-into quarantine. A tier that kills worker after worker is not the recordings' fault: it is withdrawn
-for the rest of the run. So is, as a whole, a run whose workers die before they have begun.
+one tier lower. A death at any other step is held against the recording's bytes, and the second one
+puts them into quarantine, under whatever name they come, in this run or a later one. A tier that
+kills worker after worker is not the recordings' fault: it is withdrawn for the rest of the run. So
+is, as a whole, a run whose workers die before they have begun.
+
+Nobody is to blame where a worker was killed from outside, which may happen twice, or where its
+memory was too little, once: then the recording is tried again, with more.
 """
 
 from __future__ import annotations
@@ -18,13 +22,20 @@ from tenuto.errors import ConfigurationError, FaultClass, TenutoError
 from tenuto.journal import Attempt, AttemptEnd, Outcome, OutcomeStatus
 from tenuto.reporting import ErrorReporter
 
-from .executors import Death, Task
+from .executors import Death, Manner, Task
+from .poison import FATAL, Poison
 
-__all__ = ["Inquest", "WorkerDiedError"]
+__all__ = ["MOST_SHARES", "Inquest", "WorkerDiedError", "WorkerStarvedError"]
 
-_FATAL_TO_THE_RECORDING = 2
+MOST_SHARES = 8
+"""How many workers' share of the memory a recording gets for which one was too little."""
+
+_SPARED = 2
 _FATAL_TO_THE_TIER = 3
 _FATAL_TO_THE_RUN = 5
+
+_OUTSIDE = "outside the tiers"
+"""Where bytes kill, if it is not in a tier."""
 
 
 class WorkerDiedError(TenutoError):
@@ -43,55 +54,101 @@ class WorkerDiedError(TenutoError):
         return f"the worker process died at the step {step!r}: {cause}"
 
 
+class WorkerStarvedError(WorkerDiedError):
+    """A worker process died because there was no memory left for it."""
+
+    fault_class = FaultClass.RESOURCE
+
+
 class Inquest:
     """Judges deaths. One for each run."""
 
-    def __init__(self, ladder: Sequence[str], reporter: ErrorReporter) -> None:
-        self._ladder = tuple(ladder)
+    def __init__(self, ladder: Sequence[str], reporter: ErrorReporter, poison: Poison) -> None:
+        self.ladder = tuple(ladder)
+        """The tiers there are."""
         self._reporter = reporter
         self._journal = reporter.journal
+        self._poison = poison
         self._deaths: Counter[str | None] = Counter()
         self.withdrawn: tuple[str, ...] = ()
         """Tiers that are not to be used any more."""
 
-    def note_survival(self, task: Task, outcome: Outcome) -> None:
-        """A worker lived to tell how ``task`` ended."""
-        self._deaths.pop(None, None)
-        last = outcome.tier if outcome.tier in self._ladder else self._ladder[-1]
-        for tier in self._ladder[: self._ladder.index(last) + 1]:
-            if tier not in task.setbacks.without:
-                self._deaths.pop(tier, None)
+    def note_survival(self, task: Task, outcome: Outcome, content: str) -> None:
+        """A worker lived to tell how ``task``, of these bytes, ended."""
+        last = outcome.tier if outcome.tier in self.ladder else self.ladder[-1]
+        tiers = self.ladder[: self.ladder.index(last) + 1]
+        survived = [tier for tier in tiers if tier not in task.setbacks.without]
+        for step in (None, *survived):
+            self._deaths.pop(step, None)
+        self._poison.survived(content, (_OUTSIDE, *survived))
 
     def hold(self, death: Death) -> Task | Outcome:
         """The next attempt at the recording, or, if there must be none, its outcome.
 
         Raises ConfigurationError if workers keep dying before they begin.
         """
-        work = path_text(death.task.item.input)
+        task = replace(death.task, content=death.content)
+        work = path_text(task.item.input)
         attempt = self._open_attempt(work, death.given_out)
         step = attempt.step if attempt else None
-        error = WorkerDiedError(death.cause, step, worker=death.pid, stack=list(death.stack))
+        kind = WorkerStarvedError if death.manner is Manner.STARVED else WorkerDiedError
+        error = kind(
+            death.cause,
+            step,
+            worker=death.pid,
+            content=death.content,
+            stack=list(death.stack),
+            words=death.words,
+        )
         event = self._reporter.report(error, {"input": work})
         if attempt:
             self._journal.close_attempt(attempt.id, AttemptEnd.FAILED, error_id=event.id)
+        known = replace(task.setbacks, errors=(*task.setbacks.errors, event.id))
+        if death.manner is Manner.KILLED and task.killed < _SPARED:
+            return replace(task, killed=task.killed + 1, setbacks=known)
+        if death.manner is Manner.STARVED and not task.starved:
+            return replace(task, starved=True, shares=MOST_SHARES, setbacks=known)
         self._deaths[step] += 1
         if step is None and self._deaths[None] >= _FATAL_TO_THE_RUN:
             raise ConfigurationError(
                 "the worker processes", f"they die before they begin ({death.cause}); see the error"
             ) from error
-        task = death.task
-        if step in self._ladder:
-            return self._one_tier_lower(task, step, f"{step}: {death.cause}", event.id)
-        setbacks = task.setbacks.and_then(f"{step or 'start'}: {death.cause}", event.id)
-        task = replace(task, setbacks=setbacks, deaths=task.deaths + 1)
-        return self._quarantine(task) if task.deaths >= _FATAL_TO_THE_RECORDING else task
+        reason = f"{step or 'start'}: {death.cause}"
+        tier = step if step in self.ladder else None
+        if step is not None and death.content:
+            self._poison.killed(death.content, tier or _OUTSIDE, event.id)
+        if tier is not None:
+            return self._one_tier_lower(task, tier, reason, event.id)
+        return self._hold_against(task, step, reason, event.id)
 
-    def without_withdrawn(self, task: Task) -> Task:
-        """``task``, told not to use the tiers that have been withdrawn."""
-        if set(self.withdrawn) <= set(task.setbacks.without):
+    def recognise(self, task: Task, content: str) -> Task | Outcome:
+        """The attempt, or the outcome, that bytes deserve which have killed workers before."""
+        setbacks = task.setbacks
+        for step, errors in self._poison.deaths(content).items():
+            if len(errors) < FATAL:
+                continue
+            causes = "; ".join(dict.fromkeys(self._cause(error) for error in errors))
+            tier = step if step in self.ladder else None
+            if tier is not None or step == _OUTSIDE:
+                reason = f"{tier or 'its bytes'} killed {len(errors)} workers before: {causes}"
+                setbacks = setbacks.and_then(reason, errors[-1], (tier,) if tier else ())
+            if step == _OUTSIDE:
+                return self._quarantine(replace(task, setbacks=setbacks, content=content))
+        return replace(task, setbacks=setbacks, content=content)
+
+    def prepare(self, task: Task) -> Task:
+        """``task``, told what is known by now: tiers that are withdrawn, and bytes that kill."""
+        setbacks = task.setbacks
+        if not set(self.withdrawn) <= set(setbacks.without):
+            without = tuple(dict.fromkeys((*setbacks.without, *self.withdrawn)))
+            setbacks = replace(setbacks, without=without)
+        if setbacks is task.setbacks and task.deadly == self._poison.deadly:
             return task
-        without = tuple(dict.fromkeys((*task.setbacks.without, *self.withdrawn)))
-        return replace(task, setbacks=replace(task.setbacks, without=without))
+        return replace(task, setbacks=setbacks, deadly=self._poison.deadly)
+
+    def _cause(self, error: str) -> str:
+        event = self._journal.event(error)
+        return str(event.details.get("cause")) if event else "the journal has let go of it"
 
     def _open_attempt(self, work: str, since: float) -> Attempt | None:
         """The last one; older ones may be those of a run that was killed as a whole."""
@@ -101,17 +158,33 @@ class Inquest:
     def _one_tier_lower(self, task: Task, tier: str, reason: str, error: str) -> Task:
         if self._deaths[tier] >= _FATAL_TO_THE_TIER and tier not in self.withdrawn:
             self.withdrawn = (*self.withdrawn, tier)
-        tried = self._ladder[: self._ladder.index(tier) + 1]
+        tried = self.ladder[: self.ladder.index(tier) + 1]
         return replace(task, setbacks=task.setbacks.and_then(reason, error, tried))
+
+    def _hold_against(
+        self, task: Task, step: str | None, reason: str, error: str
+    ) -> Task | Outcome:
+        setbacks = task.setbacks.and_then(reason, error)
+        task = replace(task, setbacks=setbacks, deaths=task.deaths + 1)
+        known = len(self._poison.deaths(task.content).get(_OUTSIDE, ()))
+        # A worker that dies before it begins has not seen the recording, but all ends some time.
+        fatal = FATAL if step is not None else _FATAL_TO_THE_RUN
+        return self._quarantine(task) if max(task.deaths, known) >= fatal else task
 
     def _quarantine(self, task: Task) -> Outcome:
         reason = "it kills the worker process: " + "; ".join(task.setbacks.reasons)
+        last = self._journal.event(task.setbacks.errors[-1])
+        starved = last is not None and last.fault_class is FaultClass.RESOURCE
         outcome = Outcome(
             input=path_text(task.item.input),
             output=None,
             status=OutcomeStatus.QUARANTINED,
             errors=task.setbacks.errors,
             reason=reason,
+            # One death is the workers' trouble; a recording that goes on killing is its own.
+            fault_class=FaultClass.RESOURCE if starved else FaultClass.DATA,
+            group=last.fingerprint if last else None,
+            content=task.content or None,
         )
         self._journal.record(outcome)
         return outcome

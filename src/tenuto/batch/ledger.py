@@ -1,124 +1,294 @@
-"""``outcomes.jsonl``: how every input of an output folder ended, a line each.
+"""How every input of an output folder ended, and what a run there has still to do.
 
-During a run lines are only appended, so whatever ends the run, what is written stays; a last line
-that was cut short is dropped. A line about an input takes the place of earlier ones about it,
-which are removed when the run ends. What is finished is not done again.
+The ledger is one SQLite file, ``OUT/.tenuto/ledger.db``; ``outcomes.jsonl`` beside the outputs
+tells the same, a line each, to people and to what reads them next. A ledger that is gone is made
+again from it. Nothing is held in memory that grows with the number of inputs.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, Self
 
-from tenuto.audio.names import path_from_text, path_text
-from tenuto.audio.output import draft
+from tenuto.audio.names import path_text
+from tenuto.errors import ConfigurationError
 from tenuto.journal import Outcome, OutcomeStatus
 
+from .adoption import adopt
+from .keys import Naming, folds_case
+from .lines import OUTCOMES_NAME, Lines
+from .parameters import Parameters
 from .plan import Item
+from .rows import Entry, entry_of, line_of, values_of
+from .tables import ROW, check_version, make_plan_tables, prepare, set_up
 
-__all__ = ["LEDGER_NAME", "Ledger"]
+__all__ = ["FOLDER_NAME", "LEDGER_NAME", "Ledger", "look_into"]
 
-LEDGER_NAME = "outcomes.jsonl"
+FOLDER_NAME = ".tenuto"
+LEDGER_NAME = f"{FOLDER_NAME}/ledger.db"
 
+_AT_ONCE = 1_000  # rows that are read together
 
-class _Entry(NamedTuple):
-    output: str | None
-    status: str
-    line: int
+_FROM_OUTCOME = (
+    "status, tier, engine, quality_before, quality_after, seconds, audio_seconds, attempts,"
+    " fault_class, error_group, errors, reason, content"
+)
+_FROM_PLAN = "identity, input, key, place, carried, size, modified_ns"
+_PLACEHOLDERS = ", ".join(f":{name}" for name in _FROM_OUTCOME.split(", "))
+_ALL = f"{_FROM_PLAN}, {_FROM_OUTCOME}, parameters"
+_SETTLE = f"""
+INSERT INTO outcomes ({_ALL})
+SELECT identity, input, CASE WHEN :written THEN key END, CASE WHEN :written THEN place END,
+    carried, size, modified_ns, {_PLACEHOLDERS}, :parameters
+FROM plan WHERE id = :number
+ON CONFLICT (identity) DO UPDATE SET
+    {", ".join(f"{name} = excluded.{name}" for name in _ALL.split(", ") if name != "identity")}
+RETURNING carried, size, modified_ns
+"""  # noqa: S608 - constants only
 
 
 class Ledger:
-    """The outcomes in one output folder. One process at a time may write: see ``claim``."""
+    """The ledger of one output folder. Make one by ``for_run``, ``for_rehearsal``."""
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.path = Path(folder) / LEDGER_NAME
-        self._entries: dict[str, _Entry] = {}
-        self._lines = 0
-        self._size = 0
-        self._descriptor: int | None = None
-        for line in self._read():
-            self._remember(line)
+    def __init__(
+        self, folder: str, db: sqlite3.Connection, naming: Naming, lines: Lines | None = None
+    ) -> None:
+        self.folder = folder
+        self.db = db
+        self.naming = naming
+        self._lines = lines
+        self._exact = False
+        self._begun = False
+        self._parameters: tuple[int, str] | None = None
+
+    @classmethod
+    def for_run(cls, folder: str) -> Self:
+        """To write to; the folder must be ours, see ``claim``. Forgets the plan before.
+
+        Raises ConfigurationError where the folder cannot be written to.
+        """
+        path = Path(folder, LEDGER_NAME)
+        try:
+            path.parent.mkdir(exist_ok=True)
+            lines = Lines(Path(folder, OUTCOMES_NAME))
+        except OSError as error:
+            raise ConfigurationError("the output folder", f"{path_text(path)}: {error}") from error
+        try:
+            db = _connect(str(path))
+        except sqlite3.Error as error:
+            lines.close()
+            raise _unusable(folder, error) from error
+        ledger = cls(folder, db, Naming(folds_case(str(path))), lines)
+        try:
+            db.execute("PRAGMA journal_mode = WAL")  # where there is none, its own will do
+            db.execute("PRAGMA synchronous = NORMAL")
+            ledger._begin(rehearsal=False)
+            ledger._exact = lines.size == ledger._size_of_lines()
+        except BaseException as error:  # whatever it is, nothing stays open
+            ledger.__exit__(None, error, None)
+            raise
+        return ledger
+
+    @classmethod
+    def for_rehearsal(cls, folder: str) -> Self:
+        """To plan with, and change nothing."""
+        path = Path(folder, LEDGER_NAME)
+        known = path.exists()
+        db = _read(folder, path) if known else _connect("")
+        ledger = cls(folder, db, Naming(folds_case(str(path if known else folder))))
+        ledger._begin(rehearsal=known)
+        return ledger
 
     def __enter__(self) -> Self:
-        self._descriptor = os.open(self.path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o666)
-        os.ftruncate(self._descriptor, self._size)
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._descriptor is not None:
-            os.fsync(self._descriptor)
-            os.close(self._descriptor)
-            self._descriptor = None
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        with closing(self.db):
+            if self._lines is not None:
+                with suppress(OSError):  # of a folder that is gone, say
+                    self._lines.close()
+        if isinstance(error, sqlite3.Error):
+            raise _unusable(self.folder, error) from error
 
-    def __len__(self) -> int:
-        """How many inputs have an outcome."""
-        return len(self._entries)
+    def _begin(self, *, rehearsal: bool) -> None:
+        if not rehearsal:
+            set_up(self.db)
+            adopt(self.db, Path(self.folder, OUTCOMES_NAME), self.folder, self.naming)
+        make_plan_tables(self.db, rehearsal=rehearsal)
 
-    def is_finished(self, item: Item) -> bool:
-        """Whether ``item`` has been written, and the output is still there.
+    def work_with(self, parameters: Parameters) -> int:
+        """Have outcomes say that they were reached with ``parameters``; gives their number.
 
-        What was quarantined is not finished: it is tried again in each run.
+        0 in a rehearsal, where they are new.
         """
-        entry = self._entries.get(path_text(item.input))
-        return (
-            entry is not None
-            and entry.status != OutcomeStatus.QUARANTINED
-            and entry.output == path_text(item.output)
-            and os.path.lexists(item.output)
-        )
+        digest = parameters.digest
+        with suppress(sqlite3.OperationalError):  # in a rehearsal nothing can be written
+            self.db.execute(
+                "INSERT INTO parameters (digest, body) VALUES (?, ?)"
+                " ON CONFLICT (digest) DO UPDATE SET body = excluded.body",
+                (digest, parameters.body),
+            )
+        row = self.db.execute("SELECT id FROM parameters WHERE digest = ?", (digest,)).fetchone()
+        self._parameters = (row[0] if row else 0, digest)
+        return self._parameters[0]
 
-    def knows(self, item: Item) -> bool:
-        """Whether there is an outcome for the input of ``item``."""
-        return path_text(item.input) in self._entries
+    def is_new_folder(self, identity: str) -> bool:
+        """Whether a folder comes up for the first time in this plan."""
+        added = self.db.execute("INSERT OR IGNORE INTO folders VALUES (?)", (identity,))
+        return added.rowcount > 0
 
-    def outputs(self) -> dict[str, str]:
-        """The output of each input that has one, as paths."""
-        return {
-            str(path_from_text(input_)): str(path_from_text(entry.output))
-            for input_, entry in self._entries.items()
-            if entry.output is not None
+    def settle(self, item: Item, outcome: Outcome) -> None:
+        """Write down how ``item`` ended. Raises OSError where it cannot."""
+        assert self._lines is not None, "the ledger is not open for writing"
+        assert self._parameters is not None, "say first what the work is done with"
+        values: dict[str, Any] = {
+            **values_of(outcome),
+            "written": outcome.output is not None,
+            "number": item.number,
+            "parameters": self._parameters[0],
         }
-
-    def append(self, outcome: Outcome) -> None:
-        """Write ``outcome`` down. Where it cannot, raises OSError and leaves the file as it was."""
-        assert self._descriptor is not None, "the ledger is not open for writing"
-        text = json.dumps(outcome.to_dict(), ensure_ascii=False)
-        line = text.encode("utf-8", "replace") + b"\n"
         try:
-            written = os.write(self._descriptor, line)
-            if written < len(line):  # the disk got full in the middle of it
-                os.write(self._descriptor, line[written:])
+            self._expect_line(item)
+            carried, size, modified = self.db.execute(_SETTLE, values).fetchone()
+        except sqlite3.Error as error:
+            raise OSError(None, str(error)) from error
+        told = replace(outcome, size=size, modified_ns=modified, parameters=self._parameters[1])
+        try:
+            self._lines.append(line_of(told, None if carried is None else json.loads(carried)))
         except OSError:
-            os.ftruncate(self._descriptor, self._size)
+            self._exact = False
             raise
-        self._remember(line)
 
-    def compact(self) -> None:
-        """Leave exactly one line per input, the latest. Raises OSError where that fails."""
-        if self._lines == len(self._entries):
-            return
-        latest = {entry.line for entry in self._entries.values()}
-        with draft(self.path) as path, path.open("wb") as file:
-            for number, line in enumerate(self._read(), start=1):
-                if number in latest:
-                    file.write(line)
+    def confirm(self, item: Item) -> OutcomeStatus:
+        """The outcome that the input of ``item`` has still holds; gives its status.
 
-    def _read(self) -> Iterator[bytes]:
-        """The whole lines of the file."""
-        if not self.path.exists():
-            return
-        with self.path.open("rb") as file:
-            yield from (line for line in file if line.endswith(b"\n"))
-
-    def _remember(self, line: bytes) -> None:
-        self._lines += 1
-        self._size += len(line)
+        Raises OSError where it cannot be written down.
+        """
         try:
-            fields = json.loads(line)
-            entry = _Entry(fields["output"], fields["status"], self._lines)
-            self._entries[fields["input"]] = entry
-        except (ValueError, TypeError, KeyError):
-            return  # not a line of ours: it goes when the file is next compacted
+            return self._confirm(item)
+        except sqlite3.Error as error:
+            raise OSError(None, str(error)) from error
+
+    def _confirm(self, item: Item) -> OutcomeStatus:
+        self.db.execute(
+            "UPDATE outcomes SET (size, modified_ns) ="
+            " (SELECT size, modified_ns FROM plan WHERE id = ?1)"
+            " WHERE identity = (SELECT identity FROM plan WHERE id = ?1)",
+            (item.number,),
+        )
+        found = self.db.execute(
+            "SELECT status FROM outcomes WHERE identity = (SELECT identity FROM plan WHERE id = ?)",
+            (item.number,),
+        ).fetchone()
+        return OutcomeStatus(found[0])
+
+    def tidy(self, *, rewrite: bool = True) -> None:
+        """Have exactly one line per input in ``outcomes.jsonl``.
+
+        That may take minutes, where there are millions: without ``rewrite`` it is left for the next
+        time. Raises OSError where it cannot be done.
+        """
+        assert self._lines is not None, "the ledger is not open for writing"
+        if not self._exact and not rewrite:
+            return
+        if not self._exact:
+            self._lines.replace(
+                line_of(entry.outcome, entry.carried) for entry in entries(self.db, self.folder)
+            )
+            self._exact = True
+        try:
+            self.db.execute("INSERT OR REPLACE INTO facts VALUES ('lines', ?)", (self._lines.size,))
+        except sqlite3.Error as error:
+            raise OSError(None, str(error)) from error
+
+    def forget_lines(self) -> None:
+        """Take ``outcomes.jsonl`` for wrong, so that ``tidy`` writes it anew."""
+        self._exact = False
+
+    def _expect_line(self, item: Item) -> None:
+        """A line is to follow: until the run ends, it is not known whether it has been written."""
+        if not self._begun:
+            self.db.execute("DELETE FROM facts WHERE name = 'lines'")
+            self._begun = True
+        if self._exact:
+            found = self.db.execute(
+                "SELECT 1 FROM outcomes WHERE identity = (SELECT identity FROM plan WHERE id = ?)",
+                (item.number,),
+            )
+            self._exact = found.fetchone() is None
+
+    def _size_of_lines(self) -> int | None:
+        """What it was when there was one line for each input; None where that is not known."""
+        row = self.db.execute("SELECT value FROM facts WHERE name = 'lines'").fetchone()
+        if row is not None:
+            return int(row[0])
+        return None if self.db.execute("SELECT 1 FROM outcomes LIMIT 1").fetchone() else 0
+
+
+def look_into(folder: str) -> sqlite3.Connection:
+    """The ledger of ``folder`` to read from, also while a run is at work there.
+
+    Raises ConfigurationError where there is none.
+    """
+    path = Path(folder, LEDGER_NAME)
+    if not path.exists():
+        raise ConfigurationError(
+            path_text(folder), f"there is no {LEDGER_NAME} in it; name the output folder of a run"
+        )
+    return _read(folder, path)
+
+
+def entries(
+    db: sqlite3.Connection, folder: str, where: str = "", values: Sequence[Any] = ()
+) -> Iterator[Entry]:
+    """The outcomes, in the order in which their inputs first had one; those ``where`` it holds.
+
+    Read some at a time, so that a run is not held up however long it takes to go through them.
+    """
+    last = 0
+    query = f"SELECT {ROW} FROM outcomes WHERE id > ?{where} ORDER BY id LIMIT {_AT_ONCE}"  # noqa: S608
+    while rows := db.execute(query, (last, *values)).fetchall():
+        for row in rows:
+            yield entry_of(row, folder)
+        last = rows[-1][0]
+
+
+def _unusable(folder: str, error: sqlite3.Error) -> ConfigurationError:
+    return ConfigurationError(
+        f"the ledger {path_text(os.path.join(folder, LEDGER_NAME))}",  # noqa: PTH118 - as given
+        f"{error}; where it is damaged, delete it: it is made again from {OUTCOMES_NAME}",
+    )
+
+
+def _read(folder: str, path: Path) -> sqlite3.Connection:
+    uri = path.absolute().as_uri()
+    try:
+        try:
+            db = _connect(f"{uri}?mode=ro")
+        except sqlite3.OperationalError:
+            # Where the folder cannot be written to, and so no run can be at work.
+            db = _connect(f"{uri}?immutable=1")
+    except sqlite3.Error as error:
+        raise _unusable(folder, error) from error
+    try:
+        check_version(db)
+    except ConfigurationError:
+        db.close()
+        raise
+    return db
+
+
+def _connect(path: str) -> sqlite3.Connection:
+    db = sqlite3.connect(path, uri=True, isolation_level=None, cached_statements=256)
+    try:
+        prepare(db)
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db

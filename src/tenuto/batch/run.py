@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from tenuto.audio.output import discard_drafts
+from tenuto.audio.names import path_text
 from tenuto.clock import SYSTEM_CLOCK, Clock
 from tenuto.errors import ConfigurationError
-from tenuto.journal import Outcome
+from tenuto.journal import Outcome, OutcomeStatus
 
-from .executors import Death, Ended, Executor, Halt, Task
+from .budget import Account, ErrorBudget
+from .claim import CLAIM_NAME, Claim
+from .crew import Crew, Permit
+from .executors import Death, Ended, Executor, Halt, Manner, Recognised, Task, Unchanged
 from .inquest import Inquest
 from .interruption import Interruption
 from .ledger import Ledger
-from .plan import Plan
+from .outbreak import Outbreak
+from .plan import Item, Plan
+from .replay import Canaries
+from .room import Room
 from .summary import Summary
+from .work import Work
 
 __all__ = ["Run", "Watcher"]
 
@@ -40,6 +48,15 @@ class Watcher(Protocol):
         """Some time has passed; called a few times a second."""
 
 
+@dataclass(frozen=True, slots=True)
+class _InHand:
+    """A task that somebody is at."""
+
+    shares: int
+    permit: Permit | None
+    since: float
+
+
 class Run:
     """Drives a plan through an executor. ``go`` once."""
 
@@ -49,10 +66,12 @@ class Run:
         *,
         executor: Executor,
         ledger: Ledger,
+        claim: Claim,
+        room: Room,
         inquest: Inquest,
         interruption: Interruption,
         watcher: Watcher,
-        overwrite: bool = False,
+        budget: ErrorBudget | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._plan = plan
@@ -62,30 +81,46 @@ class Run:
         self._interruption = interruption
         self._watcher = watcher
         self._clock = clock
-        self._waiting = deque(
-            Task(item) for item in plan.items if overwrite or not ledger.is_finished(item)
-        )
-        self._in_hand = 0
+        self._claim = claim
+        self._room = room
+        self._short = False
+        self._work = Work(ledger, chance=None if budget is None else clock)
+        self._account = None if budget is None else Account.of(budget, plan, ledger)
+        self._canaries = Canaries(plan.cohorts)
+        self._waiting: deque[Task] = deque()
+        self._again: deque[Task] = deque()
+        """What is to be tried once more, when the others have had their turn."""
+        self._outbreak = Outbreak(inquest.ladder, Path(plan.folder))
+        self._crew = Crew()
+        self._in_hand: dict[Item, _InHand] = {}
         self.summary = Summary(
-            inputs=len(plan.items),
-            finished_earlier=len(plan.items) - len(self._waiting),
+            inputs=plan.inputs,
+            finished_earlier=plan.finished,
+            quarantined_earlier=plan.quarantined,
             ignored=plan.ignored,
+            bad_rows=plan.bad_rows,
         )
 
     def go(self) -> Summary:
         """Work until all is done, or something stops it."""
         started = self._clock.monotonic()
         self._watcher.began(self._plan, self.summary)
+        if self._account is not None:
+            self._keep_to(self._account)  # it may have been spent by the runs before
         while self._begin_more() or self._in_hand:
-            for ended in self._executor.wait(_GLANCE):
-                self._in_hand -= 1
+            found = self._executor.wait(_GLANCE)
+            if not self._claim.holds():
+                self._leave()
+                break
+            for ended in found:
                 self._take(ended)
+                self._follow_outbreak()
             self.summary.seconds = self._clock.monotonic() - started
             self._watcher.ticked(self.summary)
-        try:
-            self._ledger.compact()
-        except OSError as error:
-            self._stop(f"{self._ledger.path} could not be tidied: {error.strerror}")
+        else:
+            self._outbreak.finish()
+            self._follow_outbreak()
+            self._tidy()
         return self.summary
 
     def _begin_more(self) -> bool:
@@ -93,26 +128,80 @@ class Run:
         if self._interruption.signal is not None and self.summary.interrupted_by is None:
             self.summary.interrupted_by = self._interruption.signal
             self._watcher.noted(
-                f"Stopping: {self._in_hand} in hand will be finished. Once more to leave at once."
+                f"Stopping: {len(self._in_hand)} in hand will be finished. "
+                "Once more to leave at once."
             )
         if self.summary.interrupted_by is not None or self.summary.stopped is not None:
             return False
-        while self._waiting and self._in_hand < self._executor.places:
-            self._executor.submit(self._inquest.without_withdrawn(self._waiting.popleft()))
-            self._in_hand += 1
-        return self._in_hand > 0
+        if self._outbreak.suspended:
+            if trial := self._outbreak.trial(self._clock.monotonic()):
+                self._submit(trial, 1)
+            return True
+        if not self._upcoming() and not self._in_hand:
+            self._outbreak.finish()
+            self._follow_outbreak()
+        while (task := self._upcoming()) and self._has_room_for(task):
+            if self._is_short_of_room():
+                return True
+            task = self._inquest.prepare(self._waiting.popleft())
+            self._submit(task, self._shares(task))
+        return bool(self._in_hand)
+
+    def _upcoming(self) -> Task | None:
+        """The task that is next, if there is one just now."""
+        if not self._waiting:
+            if item := self._work.next():
+                self._waiting.append(Task(item))
+            elif self._again:
+                self._waiting.append(self._again.popleft())
+        return self._waiting[0] if self._waiting else None
+
+    def _is_short_of_room(self) -> bool:
+        """Whether nothing is to be begun because the disk would get full."""
+        shortage = self._room.shortage()
+        if shortage and not self._short:
+            self._watcher.noted(f"Waiting: {shortage}. It goes on by itself when there is room.")
+        elif self._short and not shortage:
+            self._watcher.noted("There is room again.")
+        self._short = shortage is not None
+        return self._short
+
+    def _shares(self, task: Task) -> int:
+        """How many places a task takes: those of a short crew share what there is."""
+        places = self._executor.places
+        return min(places, max(task.shares, places // self._crew.size(places)))
+
+    def _has_room_for(self, task: Task) -> bool:
+        taken = sum(each.shares for each in self._in_hand.values())
+        return taken + self._shares(task) <= self._executor.places
+
+    def _submit(self, task: Task, shares: int) -> None:
+        task = replace(task, shares=shares, begun=task.begun + 1)
+        self._executor.submit(task)
+        self._in_hand[task.item] = _InHand(shares, self._crew.permit(), self._clock.monotonic())
 
     def _take(self, ended: Ended) -> None:
-        if isinstance(ended, Death):
-            self._take_death(ended)
+        task, now = ended.task, self._clock.monotonic()
+        hand = self._in_hand.pop(task.item)
+        if task.trial:
+            self._outbreak.tried(ended, now)
+        elif isinstance(ended, Death):
+            if ended.manner is Manner.STARVED:
+                self._crew.starved(hand.permit, self._executor.places)
+            self._take_death(ended, now)
         elif isinstance(ended.result, Halt):
             self._stop(ended.result.reason)
+        elif isinstance(ended.result, Unchanged):
+            self._confirm(task)
+        elif isinstance(ended.result, Recognised):
+            self._follow(task, self._inquest.recognise(task, ended.content), ended.content, now)
         else:
-            self._inquest.note_survival(ended.task, ended.result)
-            self._settle(ended.result)
+            self._inquest.note_survival(task, ended.result, ended.content)
+            self._crew.went_well(hand.permit, now - hand.since, len(self._in_hand))
+            outcome = replace(ended.result, content=ended.content or None)
+            self._outbreak.take(task, outcome, ended.troubles, ended.content, now)
 
-    def _take_death(self, death: Death) -> None:
-        discard_drafts(Path(death.task.item.output).parent, death.pid)
+    def _take_death(self, death: Death, now: float) -> None:
         withdrawn = self._inquest.withdrawn
         try:
             verdict = self._inquest.hold(death)
@@ -123,19 +212,81 @@ class Run:
             self._watcher.noted(
                 f"{tier} has killed several workers in a row: this run goes on without it."
             )
+        self._follow(death.task, verdict, death.content, now)
+
+    def _follow(self, task: Task, verdict: Task | Outcome, content: str, now: float) -> None:
         if isinstance(verdict, Task):
             self._waiting.appendleft(verdict)
         else:
-            self._settle(verdict)
+            outcome = replace(verdict, content=content or None)
+            self._outbreak.take(task, outcome, (), content, now)
 
-    def _settle(self, outcome: Outcome) -> None:
+    def _follow_outbreak(self) -> None:
+        for task, outcome in self._outbreak.settled():
+            self._settle(task, outcome)
+        for text in self._outbreak.news():
+            self._watcher.noted(text)
+        self._again.extend(self._outbreak.again())
+        if self._outbreak.stopped is not None:
+            self._stop(self._outbreak.stopped)
+
+    def _settle(self, task: Task, outcome: Outcome) -> None:
+        outcome = replace(outcome, attempts=task.begun)
         try:
-            self._ledger.append(outcome)
+            self._ledger.settle(task.item, outcome)
         except OSError as error:
-            self._stop(f"{self._ledger.path} cannot be written: {error.strerror}")
+            self._stop(f"the ledger cannot be written: {error.strerror}")
             return
         self.summary.add(outcome)
+        if cohort := task.item.cohort:
+            self._let_go(cohort, outcome)
+        self._charge(task, outcome.status)
         self._watcher.ended(outcome, self.summary)
+
+    def _charge(self, task: Task, status: OutcomeStatus) -> None:
+        """Count an outcome towards the budget, if there is one, and stop where it does not hold."""
+        if self._account is not None:
+            self._account.take(status, sampled=not task.item.waited)
+            self._keep_to(self._account)
+
+    def _keep_to(self, account: Account) -> None:
+        if objection := account.objection():
+            self._stop(objection)
+
+    def _confirm(self, task: Task) -> None:
+        """The input was only touched: its outcome holds."""
+        try:
+            status = self._ledger.confirm(task.item)
+        except OSError as error:
+            self._stop(f"the ledger cannot be written: {error.strerror}")
+            return
+        self.summary.confirm(status)
+        self._charge(task, status)
+
+    def _let_go(self, canary_of: int, outcome: Outcome) -> None:
+        """If the canaries did well, let the others follow."""
+        cohort = self._canaries.take(canary_of, outcome)
+        if cohort is not None:
+            self.summary.quarantined_earlier -= cohort.waiting
+            if self._account is not None:
+                self._account.forgive(cohort.waiting)
+            self._work.let_go(canary_of)
+        if news := self._canaries.news(canary_of):
+            self._watcher.noted(news)
+
+    def _leave(self) -> None:
+        """The output folder is gone: what is done now would be done in vain, or elsewhere."""
+        self._executor.kill()
+        self._stop(
+            f"the output folder {path_text(self._plan.folder)} has vanished, or its mark "
+            f"{CLAIM_NAME}; bring it back, then run it again"
+        )
+
+    def _tidy(self) -> None:
+        try:
+            self._ledger.tidy(rewrite=self.summary.interrupted_by is None)
+        except OSError as error:
+            self._stop(f"outcomes.jsonl could not be tidied: {error.strerror}")
 
     def _stop(self, reason: str) -> None:
         if self.summary.stopped is None:

@@ -12,13 +12,17 @@ __all__ = ["Summary"]
 
 @dataclass(slots=True)
 class Summary:
-    """``inputs`` = enhanced + degraded + quarantined + finished earlier + left."""
+    """``inputs`` = enhanced + degraded + quarantined + finished or quarantined earlier + left."""
 
     inputs: int
     finished_earlier: int
-    """Had an outcome before the run, and were not done again."""
+    """Had an outcome before the run that holds, and were not done again."""
+    quarantined_earlier: int = 0
+    """Were put into quarantine before the run, and left there."""
     ignored: int = 0
     """Files in the folders that are not called like sound. Not inputs."""
+    bad_rows: int = 0
+    """Rows of a manifest that name no input. Not inputs."""
     statuses: Counter[OutcomeStatus] = field(default_factory=Counter)
     tiers: Counter[str] = field(default_factory=Counter)
     """How many recordings were enhanced by each tier."""
@@ -38,6 +42,13 @@ class Summary:
         if outcome.status is OutcomeStatus.ENHANCED and outcome.tier:
             self.tiers[outcome.tier] += 1
 
+    def confirm(self, status: OutcomeStatus) -> None:
+        """Count an outcome of an earlier run that turned out to hold."""
+        if status is OutcomeStatus.QUARANTINED:
+            self.quarantined_earlier += 1
+        else:
+            self.finished_earlier += 1
+
     @property
     def ended(self) -> int:
         """Recordings this run has given an outcome."""
@@ -46,7 +57,7 @@ class Summary:
     @property
     def left(self) -> int:
         """Recordings for the next run."""
-        return self.inputs - self.finished_earlier - self.ended
+        return self.inputs - self.finished_earlier - self.quarantined_earlier - self.ended
 
     @property
     def times_real_time(self) -> float:
@@ -55,9 +66,13 @@ class Summary:
 
     @property
     def exit_status(self) -> int:
-        """0: all is well; 1: something is in quarantine; 2: stopped; 128 + n: by a signal."""
+        """0: all is well; 1: something is in quarantine; 2: stopped; 128 + n: by a signal.
+
+        A row that should name an input, and does not, is as bad as one in quarantine.
+        """
         if self.stopped is not None:
             return 2
         if self.interrupted_by is not None:
             return 128 + self.interrupted_by
-        return 1 if self.statuses[OutcomeStatus.QUARANTINED] else 0
+        quarantined = self.statuses[OutcomeStatus.QUARANTINED] + self.quarantined_earlier
+        return 1 if quarantined or self.bad_rows else 0

@@ -7,18 +7,26 @@ settled before they are loaded.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from tenuto.batch.executors import Halt, Task
+from tenuto.audio.faults import in_words
+from tenuto.batch.content import content_of
+from tenuto.batch.executors import Answer, Halt, Recognised, Task, Trouble, Unchanged
+from tenuto.batch.memory import be_first_to_go, keep_to
 from tenuto.batch.watchdog import Patience, Watchdog
+from tenuto.capture import ErrorEvent
 from tenuto.errors import ConfigurationError, ResourceLimitError
-from tenuto.journal import Journal, Outcome, open_journal
+from tenuto.journal import Journal, open_journal
+from tenuto.reporting import ErrorReporter
 
 if TYPE_CHECKING:
     from tenuto.audio.enhance import Enhancer, MeterName
@@ -27,6 +35,9 @@ __all__ = ["WorkerSettings", "serve"]
 
 _ORPHANED = 3
 """Exit status of a worker whose run has died."""
+
+_FIGURES = re.compile(r"\d[\d,.]*")
+"""What differs between two recordings with the same fault."""
 
 _ONE_THREAD = (
     "OMP_NUM_THREADS",
@@ -48,17 +59,28 @@ class WorkerSettings:
     container: str | None = None
     journal: str | None = None
     patience: Patience = field(default_factory=Patience)
+    memory_limit: int | None = None
+    """Bytes of private memory for each worker; None: no limit."""
+    memory_most: int | None = None
+    """Bytes for one that has more than its own share."""
+
+    def memory_for(self, shares: int) -> int | None:
+        """Bytes for a task that may have so many shares; None: no limit."""
+        if self.memory_limit is None:
+            return None
+        most = self.memory_limit if self.memory_most is None else self.memory_most
+        return max(self.memory_limit, min(self.memory_limit * shares, most))
 
 
 def serve(pipe: Connection, settings: WorkerSettings, notes: Path) -> None:
-    """Answer each task that comes out of ``pipe``."""
+    """Answer each task that comes out of ``pipe``; say first which bytes it is about."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run decides what Ctrl-C ends
     os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
-    _silence_decoders()
+    be_first_to_go()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     watchdog = Watchdog(notes, settings.patience)
     with pipe, open_journal(settings.journal) as journal:
-        work = _Work(settings, journal, watchdog)
+        work = _Work(settings, journal, watchdog, pipe.send)
         while True:
             try:
                 task: Task = pipe.recv()
@@ -71,25 +93,48 @@ def serve(pipe: Connection, settings: WorkerSettings, notes: Path) -> None:
 class _Work:
     """What a worker does, with what it keeps from one recording to the next."""
 
-    def __init__(self, settings: WorkerSettings, journal: Journal, watchdog: Watchdog) -> None:
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        journal: Journal,
+        watchdog: Watchdog,
+        say: Callable[[str], None],
+    ) -> None:
         self._settings = settings
-        self._journal = journal
         self._watchdog = watchdog
+        self._say = say
+        # The run tells people; a second voice would talk over its progress.
+        self._reporter = _Noting("tenuto", journal=journal, log=False)
         self._enhancer: Enhancer | None = None
 
-    def on(self, task: Task) -> Outcome | Halt:
+    def on(self, task: Task) -> Answer:
+        limit = self._settings.memory_for(task.shares)
+        if limit is not None:
+            keep_to(limit)
+        self._reporter.troubles.clear()
+        content = ""
         try:
             if self._enhancer is None:
-                self._enhancer = self._make_enhancer()
-            return self._enhancer.enhance(task.item.input, task.item.output, task.setbacks)
+                self._watchdog.watch_start()
+                self._enhancer = self._make_enhancer(self._reporter)
+            if task.trial:
+                return self._try_out(task)
+            self._watchdog.watch(0.0)
+            content = content_of(task.item.input, lambda: self._watchdog.watch(0.0))
+            if content and content == task.item.content:
+                return Answer(task, Unchanged(), content=content)
+            if content and content != task.content and content in task.deadly:
+                return Answer(task, Recognised(), content=content)
+            self._say(content)
+            outcome = self._enhancer.enhance(task.item.input, task.item.output, task.setbacks)
+            return Answer(task, outcome, tuple(self._reporter.troubles.values()), content)
         except (ConfigurationError, ResourceLimitError) as error:
-            return Halt(str(error))
+            return Answer(task, Halt(str(error)))
         except ImportError as error:
-            return Halt(f"{error}: pip install 'tenuto[audio]'")
+            return Answer(task, Halt(f"{error}: pip install 'tenuto[audio]'"))
 
-    def _make_enhancer(self) -> Enhancer:
+    def _make_enhancer(self, reporter: ErrorReporter) -> Enhancer:
         from tenuto.audio.enhance import Enhancer
-        from tenuto.reporting import ErrorReporter
 
         settings = self._settings
         return Enhancer(
@@ -97,20 +142,41 @@ class _Work:
             min_quality=settings.min_quality,
             meter=settings.meter,
             container=settings.container,
-            # The run tells people; a second voice would talk over its progress.
-            reporter=ErrorReporter("tenuto", journal=self._journal, log=False),
+            reporter=reporter,
             on_step=self._watchdog.watch,
         )
 
+    def _try_out(self, task: Task) -> Answer:
+        """How ``task`` would end; leaves nothing behind, in the output folder or in the journal."""
+        with TemporaryDirectory(prefix="tenuto-") as folder, open_journal(folder) as journal:
+            reporter = _Noting("tenuto", journal=journal, log=False)
+            enhancer = self._make_enhancer(reporter)
+            try:
+                outcome = enhancer.enhance(task.item.input, task.item.output, task.setbacks)
+                return Answer(task, outcome, tuple(reporter.troubles.values()))
+            finally:
+                Path(task.item.output).unlink(missing_ok=True)
 
-def _silence_decoders() -> None:
-    """Keep what native decoders write to standard error from breaking into the run's progress.
 
-    What they complain of is found, and told, by the decoder's checks.
-    """
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
+class _Noting(ErrorReporter):
+    """Remembers at which step each error came up, and how."""
+
+    troubles: dict[str, Trouble]
+    """By event id, of the recording in hand."""
+
+    def __init__(self, service: str, *, journal: Journal, log: bool) -> None:
+        super().__init__(service, journal=journal, log=log)
+        self.troubles = {}
+
+    def report(
+        self, error: BaseException, context: Mapping[str, object] | None = None
+    ) -> ErrorEvent:
+        event = super().report(error, context)
+        step = (context or {}).get("step")
+        if isinstance(step, str):
+            how = f"{event.fingerprint} {_FIGURES.sub('0', in_words(error))}"
+            self.troubles.setdefault(event.id, Trouble(step, how, event.fault_class))
+        return event
 
 
 def _end_with_parent() -> None:

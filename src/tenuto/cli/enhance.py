@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 import click
 
 from tenuto.audio.names import path_text
-from tenuto.batch import Batch, Plan
+from tenuto.batch import Batch, Item
+from tenuto.batch.budget import ErrorBudget
+from tenuto.batch.manifest import read_list
+from tenuto.batch.replay import Replay
 from tenuto.errors import ConfigurationError
 
 from .progress import Reporter
@@ -27,8 +32,49 @@ def _ladder(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...
     return tuple(_TIERS.get(name, name) for name in names)
 
 
-@click.command("enhance", short_help="Enhance recordings: files, folders, patterns.")
-@click.argument("inputs", nargs=-1, required=True, metavar="IN...")
+_SELECTION = re.compile(r"all|canary|group:.*|class:.*")
+_SIZES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+
+
+def _replay(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> Replay | None:
+    try:
+        return Replay.parse(value)
+    except ConfigurationError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _budget(_: click.Context, __: click.Parameter, value: str | None) -> ErrorBudget | None:
+    try:
+        return None if value is None else ErrorBudget.parse(value)
+    except ConfigurationError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _size(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
+    if value is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([kmgt]?)b?", value.strip().lower())
+    if found is None:
+        raise click.BadParameter(f"{value!r} is no size: give 500M, or 2G")
+    return int(float(found[1]) * _SIZES[found[2]])
+
+
+class _Command(click.Command):
+    """A bare ``--replay`` is one of everything, also right before an input."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)
+        options = [
+            "--replay=all"
+            if arg == "--replay" and not _SELECTION.fullmatch("".join(args[n + 1 : n + 2]))
+            else arg
+            for n, arg in enumerate(args[:end])
+        ]
+        return super().parse_args(ctx, options + args[end:])
+
+
+@click.command("enhance", cls=_Command, short_help="Enhance recordings: files, folders, patterns.")
+@click.argument("inputs", nargs=-1, metavar="IN...")
 @click.option("-o", "--output", required=True, metavar="OUT", help="The folder for the results.")
 @click.option(
     "-j",
@@ -65,6 +111,50 @@ def _ladder(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...
     help="Write wav, flac, ogg, opus, mp3 or m4a. "
     "By default each result is in the format of its recording.",
 )
+@click.option(
+    "--manifest",
+    "manifests",
+    multiple=True,
+    metavar="FILE",
+    help="Take the recordings from a list: CSV, JSON Lines or Parquet, with a column "
+    "input, path or audio_filepath.",
+)
+@click.option("-0", "--null", is_flag=True, help="Paths on standard input end with a NUL each.")
+@click.option(
+    "--replay",
+    multiple=True,
+    callback=_replay,
+    metavar="[WHICH]",
+    help="Try again what is in quarantine: all, or group:ID, class:CLASS; canary tries a few of "
+    "each group first, and the others when those did well.",
+)
+@click.option(
+    "--memory-limit",
+    callback=_size,
+    metavar="SIZE",
+    help="What each worker may have of the memory, such as 2G. "
+    "By default they share nine tenths of what is free.",
+)
+@click.option(
+    "--reserve",
+    callback=_size,
+    metavar="SIZE",
+    help="Begin nothing while less than this is free on the disk of OUT, and wait. "
+    "By default 1G, or a twentieth of a small disk.",
+)
+@click.option(
+    "--budget",
+    callback=_budget,
+    metavar="SHARE",
+    help="Stop a run as soon as it cannot be expected to keep to this share of recordings that "
+    "end degraded or quarantined, such as 1%; then they are worked on in random order.",
+)
+@click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="Have the work done by the Dask cluster whose scheduler is at tcp://HOST:PORT, or by "
+    "one on this machine: local.",
+)
 @click.option("--overwrite", is_flag=True, help="Do again what is finished.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
@@ -80,6 +170,8 @@ def command(
     inputs: tuple[str, ...],
     output: str,
     *,
+    manifests: tuple[str, ...],
+    null: bool,
     container: str | None,
     dry_run: bool,
     as_json: bool,
@@ -89,21 +181,27 @@ def command(
 ) -> None:
     """Enhance the recordings IN (files, folders, patterns) into the folder OUT.
 
-    Every recording ends as enhanced, degraded or quarantined, and has a line in
-    OUT/outcomes.jsonl that says how, and why. Run the same command again to go on after a stop:
-    what is finished is left alone.
+    If IN is -, it is a list on standard input, one path a line. Every recording ends as enhanced,
+    degraded or quarantined, and has a line in OUT/outcomes.jsonl that says how, and why. Run the
+    same command again to go on after a stop: what is finished is left alone, as long as recording,
+    settings and versions are the same.
 
-    Exit status: 0 if all is well, 1 if something was quarantined, 2 if the run had to stop.
+    Exit status: 0 if all is well, 1 if something is in quarantine, 2 if the run had to stop.
     """
+    if not inputs and not manifests:
+        raise click.UsageError("name recordings: IN..., or --manifest FILE")
+    paths = [path for path in inputs if path != "-"]
+    listed = read_list(sys.stdin.buffer, null=null) if "-" in inputs else ()
+    sources: dict[str, Any] = {"manifests": manifests, "names": listed}
     batch = Batch(format=container, **settings)
     out, err = make_console(), make_console(stderr=True)
     try:
         if dry_run:
-            plan = batch.plan(inputs, output)
-            _print_plan(plan) if as_json else show_plan(plan, out)
+            with batch.plan(paths, output, **sources) as (plan, items):
+                _print_plan(items) if as_json else show_plan(plan, items, out)
             return
         with Reporter(err, -1 if quiet else int(verbose)) as watcher:
-            summary = batch.run(inputs, output, watcher)
+            summary = batch.run(paths, output, watcher, **sources)
     except ConfigurationError as error:
         complain(err, str(error))
         sys.exit(2)
@@ -120,7 +218,7 @@ def command(
     sys.exit(summary.exit_status)
 
 
-def _print_plan(plan: Plan) -> None:
-    for item in plan.items:
+def _print_plan(items: Iterable[Item]) -> None:
+    for item in items:
         pair = {"input": path_text(item.input), "output": path_text(item.output)}
         click.echo(json.dumps(pair))

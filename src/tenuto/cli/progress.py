@@ -16,7 +16,7 @@ from tenuto.journal import Outcome, OutcomeStatus
 
 from .terminal import count, duration, fit, pad, plain, show_path
 
-__all__ = ["STYLES", "Reporter"]
+__all__ = ["STYLES", "Reporter", "outcome_line"]
 
 STYLES = {
     OutcomeStatus.ENHANCED: "green",
@@ -72,17 +72,26 @@ class Reporter:
         self._say(f"{count(summary.inputs, 'recording')} into {show_path(path_text(plan.folder))}")
         for number, what in (
             (summary.finished_earlier, "finished earlier, and left alone"),
+            (summary.quarantined_earlier, "in quarantine, and left there"),
             (plan.ignored, "in the folders not called like sound, and ignored"),
             (plan.repeated, "named more than once, and done once"),
         ):
             if number:
-                self._say(f"{number} {what}", "dim")
-        for item in plan.renamed[:3]:
+                self._say(f"{number:,} {what}", "dim")
+        for why, number in plan.again.items():
+            self._say(f"{number:,} done again: {why}", "dim")
+        for item in plan.renamed_first:
             text = f"{show_path(path_text(item.input))} becomes {show_path(path_text(item.output))}"
             self._say(text, "dim")
-        if len(plan.renamed) > 3:
-            self._say(f"… and {len(plan.renamed) - 3} more whose plain name was taken", "dim")
-        self._bar.update(self._task, total=summary.inputs, completed=summary.finished_earlier)
+        if plan.renamed > len(plan.renamed_first):
+            more = plan.renamed - len(plan.renamed_first)
+            self._say(f"… and {more:,} more whose plain name was taken", "dim")
+        for text in plan.bad_rows_first:
+            self._say(text, "red")
+        if plan.bad_rows > len(plan.bad_rows_first):
+            more = plan.bad_rows - len(plan.bad_rows_first)
+            self._say(f"… and {more:,} more rows that name no input", "red")
+        self._bar.update(self._task, total=summary.inputs, completed=_done(summary))
 
     def ended(self, outcome: Outcome, summary: Summary) -> None:  # noqa: ARG002
         worth_telling = self._verbosity > 0 or outcome.reason is not None
@@ -93,13 +102,13 @@ class Reporter:
             if self._lines == _MOST_LINES + 1:
                 self._say("… more of these are in outcomes.jsonl", "dim")
             return
-        self._console.print(_line(outcome, self._console.width))
+        self._console.print(outcome_line(outcome, self._console.width))
 
     def noted(self, text: str) -> None:
         self._say(text, "bold")
 
     def ticked(self, summary: Summary) -> None:
-        done = summary.ended + summary.finished_earlier
+        done = _done(summary)
         self._bar.update(self._task, completed=done, description=_pace(summary))
         due = summary.seconds - self._told_at >= _EVERY
         if due and self._verbosity >= 0 and not self._console.is_interactive:
@@ -110,7 +119,7 @@ class Reporter:
         self._console.print(Text(plain(text), style=style))
 
 
-def _line(outcome: Outcome, width: int) -> Text:
+def outcome_line(outcome: Outcome, width: int) -> Text:
     """One recording on one line; on two, where the reason does not fit beside it."""
     name_width = max(30, width - 64)
     how = outcome.tier if outcome.status is OutcomeStatus.ENHANCED else outcome.status
@@ -124,8 +133,22 @@ def _line(outcome: Outcome, width: int) -> Text:
     return line
 
 
+def _done(summary: Summary) -> int:
+    return summary.inputs - summary.left
+
+
 def _pace(summary: Summary) -> str:
     if not summary.ended or summary.seconds <= 0:
         return ""
     left = summary.left * summary.seconds / summary.ended
-    return f"{summary.times_real_time:.1f} × real time, {duration(left)} left"  # noqa: RUF001
+    pace = f"{summary.times_real_time:.1f} × real time"  # noqa: RUF001
+    told = [
+        f"{duration(summary.audio_seconds)} of sound at {pace}, {duration(left)} left",
+        *(f"{number:,} {tier}" for tier, number in summary.tiers.most_common()),
+        *(
+            f"{summary.statuses[status]:,} {status}"
+            for status in (OutcomeStatus.DEGRADED, OutcomeStatus.QUARANTINED)
+            if summary.statuses[status]
+        ),
+    ]
+    return " · ".join(told)

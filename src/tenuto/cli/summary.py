@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from tenuto.audio.names import path_text
-from tenuto.batch import Plan, Summary
-from tenuto.batch.ledger import LEDGER_NAME
+from tenuto.batch import Item, Plan, Summary
+from tenuto.batch.lines import OUTCOMES_NAME
 from tenuto.journal import OutcomeStatus
 
 from .progress import STYLES
-from .terminal import count, duration, pad, show_path
+from .terminal import count, duration, pad, plain, show_path
 
 __all__ = ["as_dict", "show_next_steps", "show_plan", "show_summary"]
 
 _REMARKS = {
     OutcomeStatus.DEGRADED: "the best there was is written; its line says why",
-    OutcomeStatus.QUARANTINED: "nothing is written; tried again by the next run",
+    OutcomeStatus.QUARANTINED: "nothing is written; --replay tries it again",
 }
 _MOST_PAIRS = 20
 
@@ -35,10 +35,12 @@ def show_summary(summary: Summary, out: Console) -> None:
     width = len(f"{summary.inputs:,}")
     for number, what, style, remark in rows:
         line = Text(f"  {number:>{width},}  ")
-        line.append(pad(what, 18), style).append(remark, "dim")
+        line.append(pad(what, 21), style).append(remark, "dim")
         line.rstrip()
         out.print(line)
     out.print(f"  {'─' * width}\n  {summary.inputs:>{width},}  in all")
+    if summary.bad_rows:
+        out.print(Text(f"\n{count(summary.bad_rows, 'row')} named no recording.", style="red"))
 
 
 def _rows(summary: Summary) -> Iterator[tuple[int, str, str, str]]:
@@ -50,6 +52,9 @@ def _rows(summary: Summary) -> Iterator[tuple[int, str, str, str]]:
             yield number, status.value, style, remark
     if summary.finished_earlier:
         yield summary.finished_earlier, "finished earlier", "", "not done again"
+    if summary.quarantined_earlier:
+        remark = _REMARKS[OutcomeStatus.QUARANTINED]
+        yield summary.quarantined_earlier, "quarantined earlier", "red", remark
     if summary.left:
         yield summary.left, "left", "bold", "for the next run"
 
@@ -63,9 +68,11 @@ def _work(summary: Summary) -> str:
 
 def show_next_steps(summary: Summary, folder: str, journal: str | None, out: Console) -> None:
     """The commands that show more."""
-    ledger = show_path(path_text(Path(folder, LEDGER_NAME)))
+    where = shlex.quote(show_path(path_text(folder)))
     option = "" if journal is None else f" --journal {shlex.quote(show_path(path_text(journal)))}"
-    steps = [(f"less {shlex.quote(ledger)}", "how each recording ended, and why")]
+    steps = [(f"tenuto outcomes {where}", "how each recording ended, and why")]
+    if summary.statuses[OutcomeStatus.QUARANTINED] or summary.quarantined_earlier:
+        steps.append(("the same command with --replay", "tries the quarantined again"))
     if summary.statuses[OutcomeStatus.ENHANCED] < summary.ended or summary.stopped:
         steps.insert(0, (f"tenuto errors{option}", "what went wrong, by cause"))
     if summary.left:
@@ -76,20 +83,28 @@ def show_next_steps(summary: Summary, folder: str, journal: str | None, out: Con
         out.print(Text(f"  {pad(command, width)}").append(what, "dim"))
 
 
-def show_plan(plan: Plan, out: Console) -> None:
+def show_plan(plan: Plan, items: Iterable[Item], out: Console) -> None:
     """What would be done."""
-    for item in plan.items[:_MOST_PAIRS]:
+    for item in islice(items, _MOST_PAIRS):
         out.print(
             Text(show_path(path_text(item.input)))
             .append(" → ", "dim")
             .append(show_path(path_text(item.output)))
         )
-    if len(plan.items) > _MOST_PAIRS:
-        out.print(Text(f"… and {len(plan.items) - _MOST_PAIRS:,} more", style="dim"))
-    out.print(
-        f"{count(len(plan.items), 'recording')}; {count(plan.ignored, 'other file')} ignored. "
-        "Nothing was done."
-    )
+    if plan.left > _MOST_PAIRS:
+        out.print(Text(f"… and {plan.left - _MOST_PAIRS:,} more", style="dim"))
+    for why, number in plan.again.items():
+        out.print(Text(f"{number:,} done again: {why}", style="dim"))
+    for text in plan.bad_rows_first:
+        out.print(Text(plain(text), style="red"))
+    told = [
+        count(plan.inputs, "recording"),
+        f"{plan.finished:,} finished" if plan.finished else "",
+        f"{plan.quarantined:,} left in quarantine" if plan.quarantined else "",
+        f"{count(plan.bad_rows, 'row')} that named none" if plan.bad_rows else "",
+        f"{count(plan.ignored, 'other file')} ignored",
+    ]
+    out.print("; ".join(filter(None, told)) + ". Nothing was done.")
 
 
 def as_dict(summary: Summary, folder: str) -> dict[str, Any]:
@@ -98,13 +113,15 @@ def as_dict(summary: Summary, folder: str) -> dict[str, Any]:
         "inputs": summary.inputs,
         **{status.value: summary.statuses[status] for status in OutcomeStatus},
         "finished_earlier": summary.finished_earlier,
+        "quarantined_earlier": summary.quarantined_earlier,
         "left": summary.left,
         "ignored": summary.ignored,
+        "bad_rows": summary.bad_rows,
         "tiers": dict(summary.tiers),
         "audio_seconds": round(summary.audio_seconds, 3),
         "seconds": round(summary.seconds, 3),
         "times_real_time": round(summary.times_real_time, 2),
-        "outcomes": path_text(os.path.join(folder, LEDGER_NAME)),  # noqa: PTH118 - as given
+        "outcomes": path_text(os.path.join(folder, OUTCOMES_NAME)),  # noqa: PTH118 - as given
         "stopped": summary.stopped,
         "exit_status": summary.exit_status,
     }

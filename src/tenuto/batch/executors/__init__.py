@@ -7,13 +7,26 @@ an answer, or with the death of whoever was at it. It decides nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol, Self, TypeAlias
 
 from tenuto.audio.setbacks import NO_SETBACKS, Setbacks
 from tenuto.batch.plan import Item
+from tenuto.errors import FaultClass
 from tenuto.journal import Outcome
 
-__all__ = ["Answer", "Death", "Ended", "Executor", "Halt", "Task"]
+__all__ = [
+    "Answer",
+    "Death",
+    "Ended",
+    "Executor",
+    "Halt",
+    "Manner",
+    "Recognised",
+    "Task",
+    "Trouble",
+    "Unchanged",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +37,22 @@ class Task:
     setbacks: Setbacks = NO_SETBACKS
     deaths: int = 0
     """How many processes died of this item outside any tier."""
+    begun: int = 0
+    """How often an attempt at it was begun, this one included."""
+    killed: int = 0
+    """How many processes at work on it were killed from outside."""
+    starved: bool = False
+    """Whether a process died at work on it because it had too little memory."""
+    shares: int = 1
+    """How many workers' share of the memory it may have; it takes as many places."""
+    retried: bool = False
+    """Whether it was tried before, and failed by a fault that is not its own."""
+    content: str = ""
+    """The hash of its bytes, where that has been looked at; empty where not."""
+    deadly: tuple[str, ...] = ()
+    """Hashes of bytes that have killed workers: they are not to be touched, but reported."""
+    trial: bool = False
+    """Whether it is only to be found out if it can be done: the run has no use for its outcome."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +64,46 @@ class Halt:
 
 
 @dataclass(frozen=True, slots=True)
+class Recognised:
+    """The bytes of the item are among those that have killed workers; it was not begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """The bytes of the item are those that its last outcome is about; it was not begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """An error on the way to an outcome."""
+
+    step: str
+    how: str
+    """What failed: the same for the same fault, whatever the recording."""
+    fault: FaultClass
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """An attempt came to an end of its own."""
 
     task: Task
-    result: Outcome | Halt
+    result: Outcome | Halt | Recognised | Unchanged
+    troubles: tuple[Trouble, ...] = ()
+    content: str = ""
+    """The hash of the item's bytes; empty where they could not be read."""
+
+
+class Manner(StrEnum):
+    """How a process died."""
+
+    CRASHED = "crashed"
+    """By a fault in native code, or it ended itself."""
+    HUNG = "hung"
+    STARVED = "starved"
+    """There was no memory left."""
+    KILLED = "killed"
+    """Somebody else ended it, and nothing tells why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +118,11 @@ class Death:
     """For people: ``killed by SIGSEGV``."""
     stack: tuple[str, ...] = ()
     """Where it was, innermost first, if it could still say so."""
+    words: str = ""
+    """The last that it, or a library in it, wrote to standard error."""
+    manner: Manner = Manner.CRASHED
+    content: str = ""
+    """The hash of the item's bytes; empty where it had not got so far."""
 
 
 Ended: TypeAlias = Answer | Death

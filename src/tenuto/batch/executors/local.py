@@ -17,18 +17,37 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
 
-from tenuto.batch.executors import Answer, Death, Ended, Task
+from tenuto.audio.output import discard_drafts
+from tenuto.batch.executors import Answer, Death, Ended, Manner, Task
+from tenuto.batch.memory import Machine, resident
 from tenuto.batch.watchdog import Notes, read_notes
 from tenuto.batch.worker import WorkerSettings, serve
 from tenuto.clock import SYSTEM_CLOCK, Clock
+from tenuto.errors import FaultClass
 
-__all__ = ["LocalWorkers"]
+__all__ = ["LocalWorkers", "Recycling"]
 
 _GRACE = 10.0
 """Seconds a worker has to end by itself when there is no more work."""
 
+_OVERRUN = 1.1
+"""Times its limit that a worker may have in memory before it is ended. What the limit covers never
+gets so far; memory that processes share is not covered."""
+
 # A fresh interpreter: a fork would inherit locks that threads of this process hold.
 _spawn = multiprocessing.get_context("spawn")
+
+
+@dataclass(frozen=True, slots=True)
+class Recycling:
+    """When a worker gives way to a fresh one between two recordings, so that no leak matters.
+
+    After ``recordings`` of them, when it has run short of memory, and where it keeps more than
+    ``at_rest`` of its share of it although it has nothing to do. To start one takes about a second.
+    """
+
+    recordings: int = 1_000
+    at_rest: float = 0.5
 
 
 @dataclass(slots=True)
@@ -38,17 +57,35 @@ class _Worker:
     notes: Path
     task: Task | None = None
     given_out: float = 0.0
+    content: str = ""
+    recordings: int = 0
+    kills_before: int = 0
+    """How many processes the system had killed for want of memory when the task was given out."""
+    starved: bool = False
+    """Whether it was ended from here, because it took too much memory."""
+    retired_at: float = 0.0
 
 
 class LocalWorkers:
     """Up to ``places`` worker processes, started as they are needed."""
 
-    def __init__(self, settings: WorkerSettings, places: int, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        places: int,
+        *,
+        recycling: Recycling | None = None,
+        machine: Machine | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._places = places
+        self._recycling = recycling or Recycling()
+        self._machine = machine or Machine()
         self._idle: deque[_Worker] = deque()
         self._busy: dict[Connection, _Worker] = {}
+        self._retired: list[_Worker] = []
         self._folder = TemporaryDirectory(prefix="tenuto-", ignore_cleanup_errors=True)
         self._started = 0
 
@@ -70,12 +107,13 @@ class LocalWorkers:
         while True:
             worker = self._idle.popleft() if self._idle else self._start()
             worker.given_out = self._clock.now()
+            worker.kills_before = self._machine.kills()
             try:
                 worker.pipe.send(task)
             except OSError:  # it died while it had nothing to do
                 self._bury(worker)
                 continue
-            worker.task = task
+            worker.task, worker.content = task, ""
             self._busy[worker.pipe] = worker
             return
 
@@ -83,25 +121,37 @@ class LocalWorkers:
         ended: list[Ended] = []
         for pipe in wait(list(self._busy), timeout):
             assert isinstance(pipe, Connection)
-            worker = self._busy.pop(pipe)
-            task, worker.task = worker.task, None
+            worker = self._busy[pipe]
+            task = worker.task
             assert task is not None
             try:
-                ended.append(Answer(task, pipe.recv()))
+                message = pipe.recv()
             except (EOFError, OSError):
+                del self._busy[pipe]
                 ended.append(self._death(worker, task))
-            else:
-                self._idle.append(worker)
+                continue
+            if isinstance(message, str):
+                worker.content = message
+                continue
+            del self._busy[pipe]
+            worker.task = None
+            worker.recordings += 1
+            ended.append(message)
+            spent = self._is_spent(worker, message)
+            self._retire(worker) if spent else self._idle.append(worker)
+        self._watch()
+        self._bury_retired()
         return ended
 
     def kill(self) -> None:
-        workers = [*self._idle, *self._busy.values()]
+        workers = [*self._idle, *self._busy.values(), *self._retired]
         for worker in workers:
             worker.process.kill()
         for worker in workers:
             self._bury(worker)
         self._idle.clear()
         self._busy.clear()
+        self._retired.clear()
 
     def _start(self) -> _Worker:
         ours, theirs = _spawn.Pipe()
@@ -114,14 +164,60 @@ class LocalWorkers:
         theirs.close()  # or the pipe would not end with the worker
         return _Worker(process, ours, notes)
 
+    def _watch(self) -> None:
+        """End the workers that have taken much more memory than they may."""
+        for worker in self._busy.values():
+            assert worker.task is not None
+            limit = self._settings.memory_for(worker.task.shares)
+            taken = None if limit is None else resident(worker.process.pid or 0)
+            if limit is not None and taken is not None and taken > limit * _OVERRUN:
+                worker.starved = True
+                worker.process.kill()
+
+    def _is_spent(self, worker: _Worker, answer: Answer) -> bool:
+        short = any(trouble.fault is FaultClass.RESOURCE for trouble in answer.troubles)
+        if short or worker.recordings >= self._recycling.recordings:
+            return True
+        limit = self._settings.memory_limit
+        taken = None if limit is None else resident(worker.process.pid or 0)
+        return limit is not None and taken is not None and taken > limit * self._recycling.at_rest
+
+    def _retire(self, worker: _Worker) -> None:
+        worker.pipe.close()
+        worker.retired_at = self._clock.monotonic()
+        self._retired.append(worker)
+
+    def _bury_retired(self) -> None:
+        """Without waiting for those that have not ended yet, unless they take too long."""
+        late = self._clock.monotonic() - _GRACE
+        for worker in list(self._retired):
+            if worker.retired_at < late:
+                worker.process.kill()
+            if worker.retired_at < late or not worker.process.is_alive():
+                self._retired.remove(worker)
+                self._bury(worker)
+
     def _death(self, worker: _Worker, task: Task) -> Death:
         pid = worker.process.pid or 0
         status = self._bury(worker)
         notes = read_notes(worker.notes)
-        return Death(task, worker.given_out, pid, _cause(status, notes), notes.stack)
+        by_the_system = self._machine.kills() > worker.kills_before
+        manner, cause = _manner(status, notes, ended_here=worker.starved, short=by_the_system)
+        return Death(
+            task,
+            worker.given_out,
+            pid,
+            cause,
+            stack=notes.stack,
+            words=notes.words,
+            manner=manner,
+            content=worker.content or task.content,
+        )
 
     @staticmethod
     def _bury(worker: _Worker) -> int | None:
+        """Wait until it has ended, and remove what it was writing; its exit status."""
+        pid = worker.process.pid
         worker.pipe.close()
         worker.process.join(_GRACE)
         if worker.process.is_alive():  # it closed its pipe, but goes on
@@ -129,18 +225,39 @@ class LocalWorkers:
             worker.process.join()
         status = worker.process.exitcode
         worker.process.close()
+        if worker.task is not None and pid is not None:
+            discard_drafts(Path(worker.task.item.output).parent, pid)
         return status
 
     def _dismiss(self) -> None:
         for worker in self._idle:
             worker.pipe.close()
-        for worker in (*self._idle, *self._busy.values()):
+        for worker in (*self._idle, *self._busy.values(), *self._retired):
             self._bury(worker)
 
 
-def _cause(status: int | None, notes: Notes) -> str:
+def _manner(
+    status: int | None, notes: Notes, *, ended_here: bool, short: bool
+) -> tuple[Manner, str]:
+    """How a process with this exit status died, and the same for people."""
     if notes.hung:
-        return "hung, and was ended"
+        return Manner.HUNG, "hung, and was ended"
+    if ended_here:
+        return Manner.STARVED, "out of memory: it took more than its share, and was ended"
+    cause = _in_words(status)
+    if status is not None and status > 0 and notes.words:  # Python's last word is the exception
+        cause = f"{cause}: {notes.words}"
+    if notes.starved:
+        return Manner.STARVED, f"out of memory: {cause}"
+    if status != -signal.SIGKILL:
+        # A SIGTERM comes from outside too. Nothing else that ends a process does as a rule.
+        return (Manner.KILLED if status == -signal.SIGTERM else Manner.CRASHED), cause
+    if short:
+        return Manner.STARVED, "out of memory: killed by the system"
+    return Manner.KILLED, cause
+
+
+def _in_words(status: int | None) -> str:
     if status is not None and status < 0:
         try:
             return f"killed by {signal.Signals(-status).name}"

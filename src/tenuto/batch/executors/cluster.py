@@ -1,0 +1,248 @@
+"""The same work on a Dask cluster: same tasks, same ends, same laws.
+
+The run stays where it was started: its plan, its outcomes and its judgement are there, and only
+attempts are given out. A worker of the cluster makes each in a process of its own (``station``).
+One that is killed is missed by the scheduler, which gives the attempt to another; a scheduler that
+is gone is waited for, and then given the attempts in hand again.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import deque
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from types import ModuleType
+from typing import Any, Self
+
+from tenuto.batch.executors import Answer, Death, Ended, Halt, Task
+from tenuto.batch.worker import WorkerSettings
+from tenuto.clock import SYSTEM_CLOCK, Clock
+from tenuto.errors import ConfigurationError
+from tenuto.journal import Foreign, Journal
+
+from .wire import from_text, to_text
+
+__all__ = ["LOCAL", "ClusterWorkers"]
+
+LOCAL = "local"
+"""Instead of an address: a cluster on this machine, for as long as the run lasts."""
+
+_CONNECT = 10.0  # seconds, for the first time
+_RECONNECT = 2.0  # seconds, for each time after the scheduler was lost
+_PATIENCE = 600.0  # seconds without a scheduler, after which the run stops
+_COUNT_EVERY = 5.0  # seconds between two looks at how many workers there are
+_GOODBYE = 30.0  # seconds for the workers to end what they did for the run
+_FINISHED, _FAILED = "finished", "error"  # what Dask calls them
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    task: Task
+    at: float
+    """When it was given out, in seconds since 1970 UTC."""
+
+
+def _dask() -> ModuleType:
+    try:
+        import dask
+
+        dask.config.set({"logging.distributed": "critical"})  # the run tells what people must know
+        import distributed
+    except ImportError as error:
+        raise ConfigurationError(
+            "--cluster", "it needs Dask: pip install 'tenuto[cluster]'"
+        ) from error
+    return distributed
+
+
+class ClusterWorkers:
+    """As many attempts at once as the workers of the cluster at ``address`` have threads.
+
+    ``jobs`` are the workers of a cluster of our own, and else the most attempts at once.
+    ``landmark`` is a file in the output folder by which a worker tells that it sees the folder.
+    What workers keep in journals of their own goes to ``journal``. Raises ConfigurationError
+    without the extra, and where there is no scheduler at ``address``.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        settings: WorkerSettings,
+        journal: Journal,
+        *,
+        landmark: Path,
+        jobs: int | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self._dask = _dask()
+        from .station import attempt, leave  # it is Dask's workers' side, and needs Dask
+
+        self._attempt, self._leave_to = attempt, leave
+        self._journal = journal
+        self._name = journal.identity()
+        self._settings = to_text(settings)
+        self._landmark = str(landmark)
+        self._jobs = jobs
+        self._clock = clock
+        self._has: dict[str, int] = {}
+        self._in_hand: dict[Any, _Given] = {}
+        self._ended: SimpleQueue[Any] = SimpleQueue()
+        self._lost: deque[Task] = deque()
+        self._lost_at: float | None = None
+        self._threads = 1
+        self._counted_at = float("-inf")
+        self._own = self._start() if address == LOCAL else None
+        self._address = self._own.scheduler_address if self._own else address
+        # Dask says of its client only what mypy may not rely on.
+        self._client: Any = self._connect()
+
+    @property
+    def places(self) -> int:
+        if self._clock.monotonic() - self._counted_at >= _COUNT_EVERY:
+            self._count_threads()
+        return self._threads if self._jobs is None else min(self._threads, self._jobs)
+
+    def submit(self, task: Task) -> None:
+        if not self._is_connected():
+            self._lost.append(task)
+            return
+        future = self._client.submit(
+            self._attempt,
+            self._name,
+            self._settings,
+            self._landmark,
+            to_text(task),
+            json.dumps(self._has),
+            pure=False,
+        )
+        self._in_hand[future] = _Given(task, self._clock.now())
+        future.add_done_callback(self._ended.put)
+
+    def wait(self, timeout: float) -> list[Ended]:
+        ended: list[Ended] = []
+        for future in self._take(timeout):
+            given = self._in_hand.pop(future, None)
+            if given is None:
+                continue
+            if future.status == _FINISHED:
+                answer, cut_short, news = from_text(future.result())
+                for each in cut_short:
+                    self._journal.open_attempt(each)
+                self._collect(news)
+                ended.append(answer)
+            elif future.status == _FAILED:
+                ended.append(self._judge(given, future.exception()))
+            else:
+                self._lost.append(given.task)
+        return [*ended, *self._give_out_again()]
+
+    def kill(self) -> None:
+        self._in_hand.clear()
+        self._leave()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._leave()
+
+    def _start(self) -> Any:
+        return self._dask.LocalCluster(
+            n_workers=self._jobs,  # None: one for each core
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",  # any port: another run may have the usual one
+            memory_limit=0,  # the processes that do the work keep to a limit of their own
+        )
+
+    def _connect(self) -> Any:
+        try:
+            return self._dask.Client(self._address, timeout=_CONNECT, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(
+                "--cluster",
+                f"no Dask scheduler answers at {self._address}; start one, or say local",
+            ) from error
+
+    def _count_threads(self) -> None:
+        self._counted_at = self._clock.monotonic()
+        if self._is_connected():
+            try:
+                # With no worker left one attempt waits for the next to come.
+                self._threads = max(1, sum(self._client.nthreads().values()))
+            except OSError:
+                return  # the scheduler is going; what is in hand will tell
+
+    def _take(self, timeout: float) -> Iterable[Any]:
+        """The attempts that are over; waits for the first."""
+        try:
+            yield self._ended.get(timeout=timeout)
+            while True:
+                yield self._ended.get_nowait()
+        except Empty:
+            return
+
+    def _judge(self, given: _Given, error: BaseException | None) -> Ended:
+        if isinstance(error, self._dask.scheduler.KilledWorker):
+            died = f"each of {error.allowed_failures + 1} cluster workers that had it is gone"
+            return Death(given.task, given.at, 0, died)
+        reason = f"the cluster's workers cannot do this work: {type(error).__name__}: {error}"
+        return Answer(given.task, Halt(f"{reason}; have the same tenuto on all machines"))
+
+    def _give_out_again(self) -> list[Ended]:
+        """What was in hand when the scheduler went, as soon as there is one again."""
+        if not self._lost:
+            return []
+        now = self._clock.monotonic()
+        if self._lost_at is None:
+            self._lost_at = now
+        if self._is_back():
+            self._lost_at = None
+            while self._lost:
+                self.submit(self._lost.popleft())
+        elif now - self._lost_at >= _PATIENCE:
+            halt = Halt(f"the scheduler at {self._address} is gone; go on when it is back")
+            gone, self._lost = self._lost, deque()
+            return [Answer(task, halt) for task in gone]
+        return []
+
+    def _is_back(self) -> bool:
+        if self._client.status == "closed":
+            try:
+                self._client = self._dask.Client(
+                    self._address, timeout=_RECONNECT, set_as_default=False
+                )
+            except OSError:
+                return False
+        return self._is_connected()
+
+    def _is_connected(self) -> bool:
+        return bool(self._client.status == "running")
+
+    def _collect(self, news: Iterable[Foreign]) -> None:
+        records = list(news)
+        if records:
+            with suppress(OSError, sqlite3.Error):  # they are sent again until we say we have them
+                self._journal.collect(records)
+                self._has[records[-1].journal] = records[-1].position
+
+    def _leave(self) -> None:
+        """Have the workers end what they do for this run, and tell the last of it."""
+        try:
+            if self._is_connected():
+                last = self._client.run(
+                    self._leave_to, self._name, json.dumps(self._has), on_error="ignore"
+                )
+                for news in last.values():
+                    self._collect(from_text(news))
+        except OSError:
+            pass  # their journals keep it, for the next run
+        finally:
+            self._client.close(timeout=_GOODBYE)
+            if self._own is not None:
+                self._own.close()

@@ -1,0 +1,136 @@
+"""``tenuto outcomes``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from tenuto.batch.asking import Kind, Outcomes, Question
+from tenuto.batch.parquet import write_parquet
+from tenuto.batch.rows import line_of
+from tenuto.errors import ConfigurationError, FaultClass
+from tenuto.journal import OutcomeStatus
+
+from .event import FAULT_STYLES
+from .progress import STYLES, outcome_line
+from .terminal import complain, count, make_console, pad, plain
+
+__all__ = ["command"]
+
+_MOST_LINES = 50
+_MOST_BAD_ROWS = 10
+_TIERS = {"high": "high_quality", "medium": "medium_quality"}
+
+
+@click.command("outcomes", short_help="Ask how the recordings of a run ended.")
+@click.argument("folder", metavar="OUT")
+@click.option("--status", type=click.Choice([each.value for each in OutcomeStatus]))
+@click.option("--tier", metavar="TIER", help="By what did the work: high, medium, basic, original.")
+@click.option(
+    "--class",
+    "fault_class",
+    type=click.Choice([each.value for each in FaultClass]),
+    help="By whose fault the last error was.",
+)
+@click.option("--error", "group", metavar="ID", help="By the group of the last error.")
+@click.option(
+    "--worse-than",
+    type=click.FloatRange(1, 5),
+    metavar="Q",
+    help="By what the meter says of the result.",
+)
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Not more than N.")
+@click.option("--json", "as_json", is_flag=True, help="Print them all, as JSON Lines.")
+@click.option("--parquet", metavar="FILE", help="Write them all to a Parquet file.")
+def command(
+    folder: str, *, limit: int | None, as_json: bool, parquet: str | None, **wanted: Any
+) -> None:
+    """Ask how the recordings of `tenuto enhance -o OUT` ended, also while it is at work.
+
+    Without an option: how many ended how. With some: those for which all of it holds, and why.
+    """
+    question = _question(**wanted)
+    out, err = make_console(), make_console(stderr=True)
+    try:
+        with Outcomes(os.path.abspath(folder)) as outcomes:  # noqa: PTH100 - links are to stay
+            found = islice(outcomes.find(question), limit)
+            if parquet is not None:
+                number = write_parquet(found, parquet)
+                out.print(f"{count(number, 'outcome')} in {plain(parquet)}")
+            elif as_json:
+                for entry in found:
+                    click.echo(line_of(entry.outcome, entry.carried), nl=False)
+            elif question == Question() and limit is None:
+                _show_kinds(outcomes.kinds(), out)
+                _show_bad_rows(outcomes, out)
+            else:
+                most = limit or _MOST_LINES
+                for entry in islice(found, most):
+                    out.print(outcome_line(entry.outcome, out.width))
+                _show_rest(outcomes.count(question), most, out)
+    except ConfigurationError as error:
+        complain(err, str(error))
+        sys.exit(2)
+    except OSError as error:
+        complain(err, f"{parquet}: {error.strerror or error}")
+        sys.exit(2)
+
+
+def _question(
+    *, status: str | None, tier: str | None, fault_class: str | None, **rest: Any
+) -> Question:
+    return Question(
+        status=None if status is None else OutcomeStatus(status),
+        tier=None if tier is None else _TIERS.get(tier, tier),
+        fault_class=None if fault_class is None else FaultClass(fault_class),
+        **rest,
+    )
+
+
+def _show_kinds(kinds: Iterable[Kind], out: Console) -> None:
+    statuses: Counter[OutcomeStatus] = Counter()
+    tiers: dict[OutcomeStatus, Counter[str]] = {status: Counter() for status in OutcomeStatus}
+    classes: Counter[FaultClass] = Counter()
+    for kind in kinds:
+        statuses[kind.status] += kind.count
+        if kind.tier is not None:
+            tiers[kind.status][kind.tier] += kind.count
+        if kind.fault_class is not None:
+            classes[kind.fault_class] += kind.count
+    width = len(f"{statuses.total():,}")
+    for status, style in STYLES.items():
+        told = ", ".join(f"{n:,} {tier}" for tier, n in tiers[status].most_common())
+        line = Text(f"  {statuses[status]:>{width},}  ").append(pad(status, 13), style)
+        line.append(told, "dim").rstrip()
+        out.print(line)
+    out.print(f"  {'─' * width}\n  {statuses.total():>{width},}  in all")
+    if classes:
+        out.print("\nBy whose fault the last error on the way was:")
+    for fault, number in classes.most_common():
+        line = Text(f"  {number:>{width},}  ").append(pad(fault, 16), FAULT_STYLES[fault])
+        out.print(line.append(f"--class {fault} names them", "dim"))
+
+
+def _show_bad_rows(outcomes: Outcomes, out: Console) -> None:
+    rows = outcomes.bad_rows()
+    if rows:
+        out.print(f"\n{count(len(rows), 'row')} named no recording:")
+    for row in rows[:_MOST_BAD_ROWS]:
+        out.print(Text(plain(f"  {row.source}, line {row.line}: {row.reason}"), style="red"))
+    if len(rows) > _MOST_BAD_ROWS:
+        out.print(f"  … and {len(rows) - _MOST_BAD_ROWS:,} more")
+
+
+def _show_rest(number: int, shown: int, out: Console) -> None:
+    if number > shown:
+        out.print(f"\n… and {number - shown:,} more: --limit {number}, --json or --parquet FILE")
+    else:
+        out.print(f"\n{count(number, 'outcome')}.")

@@ -1,0 +1,213 @@
+"""How a run follows from what its workers tell: who goes on, who waits, who gets more."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter, deque
+from pathlib import Path
+
+import pytest
+
+from tenuto.audio.names import path_text
+from tenuto.batch import Batch
+from tenuto.batch.content import content_of
+from tenuto.batch.executors import Answer, Death, Manner, Recognised, Trouble
+from tenuto.batch.run import Run
+from tenuto.clock import SimulatedClock
+from tenuto.errors import FaultClass
+from tenuto.journal import Attempt, Outcome, OutcomeStatus, open_journal
+
+from .runs import Notes
+
+GONE = Trouble("decode", "f1 does not exist", FaultClass.DATA)
+TEXT = Trouble("decode", "f1 is text", FaultClass.DATA)
+NO_MEMORY = Trouble("decode", "f2 MemoryError", FaultClass.RESOURCE)
+
+
+class Scripted:
+    """Workers that end as ``script(task)`` says, the first begun first, a second each."""
+
+    def __init__(self, script, places, clock):
+        self.script = script
+        self.places = places
+        self.clock = clock
+        self.begun = []
+        self.at_once = []
+        self._in_hand = deque()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def submit(self, task):
+        self._in_hand.append(task)
+        self.begun.append(task)
+        self.at_once.append([each.shares for each in self._in_hand])
+        assert sum(self.at_once[-1]) <= self.places
+
+    def wait(self, timeout):
+        self.clock.advance(1.0)
+        if not self._in_hand:
+            return []
+        task = self._in_hand.popleft()
+        return [self.script(task)]
+
+    def kill(self):
+        self._in_hand.clear()
+
+
+def well(task):
+    """It is enhanced, and written."""
+    output = Path(task.item.output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text("whole")
+    outcome = Outcome(
+        input=task.item.input,
+        output=task.item.output,
+        status=OutcomeStatus.ENHANCED,
+        tier="basic",
+    )
+    return Answer(task, outcome, content=content_of(task.item.input))
+
+
+def ill(task, trouble, content=""):
+    outcome = Outcome(
+        input=task.item.input, output=None, status=OutcomeStatus.QUARANTINED, reason=trouble.how
+    )
+    return Answer(task, outcome, (trouble,), content)
+
+
+def starved(task):
+    return Death(task, 0.0, 99, "out of memory", manner=Manner.STARVED, content="c")
+
+
+@pytest.fixture
+def clock():
+    return SimulatedClock()
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, clock):
+    """``run(number, script)`` runs over so many recordings; gives summary, workers and notes."""
+
+    def go(number, script, places=1):
+        folder = tmp_path / "in"
+        folder.mkdir(exist_ok=True)
+        for index in range(number):
+            if not (path := folder / f"{index:03}.wav").exists():
+                path.write_text(f"bytes of {index}")
+        workers = Scripted(script, places, clock)
+        monkeypatch.setattr("tenuto.batch.enhancing.LocalWorkers", lambda *_: workers)
+        monkeypatch.setattr("tenuto.batch.enhancing.Run", functools.partial(Run, clock=clock))
+        batch = Batch(ladder=("basic",), meter="none", jobs=places)
+        notes = Notes()
+        summary = batch.run([folder], tmp_path / "out", notes)
+        assert summary.inputs == sum(summary.statuses.values()) + summary.left + (
+            summary.finished_earlier + summary.quarantined_earlier
+        )
+        return summary, workers, notes
+
+    return go
+
+
+def number_of(task):
+    return int(Path(task.item.input).stem)
+
+
+def test_a_drive_that_is_gone_for_a_while_costs_nobody_anything(run, clock):
+    begun = clock.monotonic()
+
+    def script(task):
+        gone = 20 <= clock.monotonic() - begun < 200
+        return ill(task, GONE) if gone else well(task)
+
+    summary, workers, notes = run(60, script)
+    assert dict(summary.statuses) == {"enhanced": 60}
+    assert any("It is not the recordings" in text for text in notes.texts)
+    trials = [task for task in workers.begun if task.trial]
+    assert 3 <= len(trials) <= 12
+    assert len(workers.begun) - len(trials) == 60 + 20
+
+
+def test_a_drive_that_does_not_come_back_stops_the_run_and_loses_nothing(run, clock):
+    broken = True
+
+    def script(task):
+        return ill(task, GONE) if broken and number_of(task) >= 10 else well(task)
+
+    begun = clock.monotonic()
+
+    def fails(task):
+        return ill(task, GONE) if task.trial else script(task)
+
+    summary, _, _ = run(60, fails)
+    assert summary.exit_status == 2
+    assert "does not exist" in summary.stopped
+    assert (summary.statuses["enhanced"], summary.left) == (10, 50)
+    assert 3_600 <= clock.monotonic() - begun <= 3_800
+    broken = False
+    summary, _, _ = run(60, script)
+    assert (summary.finished_earlier, summary.statuses["enhanced"]) == (10, 50)
+
+
+def test_a_folder_of_texts_is_quarantined_and_the_run_goes_on(run):
+    def script(task):
+        if task.trial or not 10 <= number_of(task) < 50:
+            return well(task)
+        return ill(task, TEXT, content_of(task.item.input))
+
+    summary, workers, _ = run(60, script)
+    assert dict(summary.statuses) == {"enhanced": 20, "quarantined": 40}
+    assert [task.item.input for task in workers.begun if task.trial] == [
+        workers.begun[9].item.input
+    ]
+
+
+def test_a_recording_that_starved_is_tried_again_alone_with_all_the_memory(run):
+    def script(task):
+        return starved(task) if number_of(task) == 3 and task.shares < 4 else well(task)
+
+    summary, workers, _ = run(30, script, places=4)
+    assert dict(summary.statuses) == {"enhanced": 30}
+    again = [task for task in workers.begun if number_of(task) == 3]
+    assert [task.shares for task in again] == [1, 4]
+    assert [4] in workers.at_once
+
+
+def test_while_memory_is_short_fewer_are_at_work_and_then_more_again(run):
+    def script(task):
+        return starved(task) if number_of(task) in {0, 10} and not task.starved else well(task)
+
+    summary, workers, _ = run(200, script, places=8)
+    assert dict(summary.statuses) == {"enhanced": 200}
+    sizes = [len(each) for each in workers.at_once]
+    assert min(sizes[20:60]) < 8
+    assert set(sizes[-60:-8]) == {8}
+
+
+def test_one_that_lived_to_tell_that_memory_was_too_little_gets_more_too(run):
+    def script(task):
+        return ill(task, NO_MEMORY) if number_of(task) == 3 and task.shares == 1 else well(task)
+
+    summary, workers, _ = run(9, script, places=2)
+    assert dict(summary.statuses) == {"enhanced": 9}
+    assert [task.shares for task in workers.begun if number_of(task) == 3] == [1, 2]
+
+
+def test_bytes_that_killed_are_not_touched_again_under_another_name(run):
+    def script(task):
+        if number_of(task) not in {2, 5, 7}:
+            return well(task)
+        if "poison" in task.deadly:
+            return Answer(task, Recognised(), content="poison")
+        with open_journal() as journal:
+            journal.open_attempt(Attempt(work=path_text(task.item.input), step="decode"))
+        return Death(task, 0.0, 99, "killed by SIGSEGV", content="poison")
+
+    summary, workers, _ = run(9, script)
+    assert dict(summary.statuses) == {"enhanced": 6, "quarantined": 3}
+    assert Counter(map(number_of, workers.begun)) == {**dict.fromkeys(range(9), 1), 2: 2}
+    summary, workers, _ = run(9, script)
+    assert (summary.quarantined_earlier, summary.left) == (3, 0)

@@ -1,0 +1,72 @@
+"""What a run says of itself as it goes on, where there is no terminal."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from tenuto.batch import Item, Plan, Summary
+from tenuto.batch.plan import Again
+from tenuto.cli.progress import Reporter
+from tenuto.journal import Outcome, OutcomeStatus
+
+
+@pytest.fixture
+def said():
+    """A reporter, and what it has said since it was last asked."""
+    stream = io.StringIO()
+    console = Console(file=stream, width=100, highlight=False, markup=False, soft_wrap=True)
+    with Reporter(console, 0) as reporter:
+
+        def ask(call, *arguments):
+            stream.truncate(stream.seek(0))
+            getattr(reporter, call)(*arguments)
+            return stream.getvalue().splitlines()
+
+        yield ask
+
+
+def test_it_begins_with_what_there_is_to_do_and_what_is_not(said):
+    plan = Plan("/out", inputs=1_234_567, finished=1_000_000, quarantined=12, ignored=3, repeated=1)
+    plan.again[Again.CHANGED] = 4_321
+    plan.renamed, plan.renamed_first = 5, [Item("/in/a.flac", "/out/a.flac.wav")]
+    plan.bad_rows, plan.bad_rows_first = 22, ["list.csv, line 7: no path"]
+    summary = Summary(inputs=1_234_567, finished_earlier=1_000_000, quarantined_earlier=12)
+    assert said("began", plan, summary) == [
+        "1,234,567 recordings into /out",
+        "1,000,000 finished earlier, and left alone",
+        "12 in quarantine, and left there",
+        "3 in the folders not called like sound, and ignored",
+        "1 named more than once, and done once",
+        "4,321 done again: the input has changed",
+        "/in/a.flac becomes /out/a.flac.wav",
+        "… and 4 more whose plain name was taken",
+        "list.csv, line 7: no path",
+        "… and 21 more rows that name no input",
+    ]
+
+
+def test_a_line_now_and_then_has_the_pace_the_tiers_and_what_is_left(said):
+    summary = Summary(inputs=100, finished_earlier=10)
+    for status, tier in (
+        *[(OutcomeStatus.ENHANCED, "high_quality")] * 20,
+        *[(OutcomeStatus.ENHANCED, "basic")] * 6,
+        *[(OutcomeStatus.DEGRADED, "original")] * 3,
+        (OutcomeStatus.QUARANTINED, None),
+    ):
+        summary.add(Outcome(input="/a", output=None, status=status, tier=tier, audio_seconds=240))
+    summary.seconds = 60.0
+    (line,) = said("ticked", summary)
+    assert line.split(" · ") == [
+        "40 of 100  2:00:00 of sound at 120.0 × real time, 2:00 left",  # noqa: RUF001
+        "20 high_quality",
+        "6 basic",
+        "3 degraded",
+        "1 quarantined",
+    ]
+    summary.seconds = 65.0
+    assert said("ticked", summary) == []
+    summary.seconds = 71.0
+    assert len(said("ticked", summary)) == 1
