@@ -157,7 +157,7 @@ def test_a_full_disk_stops_the_run_and_leaves_no_part_behind(noisy, result, enha
     def full(*_, **__):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("tenuto.audio.enhance.encode", full)
+    monkeypatch.setattr("tenuto.audio.writer.encode", full)
     with pytest.raises(DiskFullError, match="make some, then run it again"):
         enhancer("steady").enhance(noisy, result)
     assert [path.name for path in result.parent.glob("*.wav")] == ["noisy.wav"]
@@ -168,7 +168,7 @@ def test_a_place_that_may_not_be_written_to_stops_the_run(noisy, result, enhance
     def forbidden(*_, **__):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr("tenuto.audio.enhance.encode", forbidden)
+    monkeypatch.setattr("tenuto.audio.writer.encode", forbidden)
     with pytest.raises(ConfigurationError, match="make it writable"):
         enhancer("steady").enhance(noisy, result)
 
@@ -177,7 +177,7 @@ def test_a_recording_that_cannot_be_encoded_is_quarantined(noisy, result, enhanc
     def unable(*_, **__):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr("tenuto.audio.enhance.encode", unable)
+    monkeypatch.setattr("tenuto.audio.writer.encode", unable)
     outcome = enhancer("steady").enhance(noisy, result)
     assert (outcome.status, outcome.output) == ("quarantined", None)
     assert not result.exists()
@@ -213,13 +213,17 @@ def test_an_engine_that_keeps_failing_is_no_longer_asked(tmp_path, enhancer, mon
     assert len(calls) < 16
 
 
-def test_each_step_is_told_with_its_seconds_of_sound(noisy, result, journal):
+def test_each_piece_of_work_is_told_with_its_seconds_of_sound(tmp_path, result, journal):
     heard = []
     reporter = ErrorReporter("tenuto", journal=journal, log=False)
-    enhancer = Enhancer(ladder=("steady",), meter="none", reporter=reporter, on_step=heard.append)
-    enhancer.enhance(noisy, result)
-    assert len(heard) == 3
-    assert heard[1:] == [1.0, 1.0]
+    enhancer = Enhancer(ladder=("basic",), meter="none", reporter=reporter, on_step=heard.append)
+    enhancer.enhance(record(tmp_path / "noisy.wav", seconds=3), result)
+    opened, *decoded = heard[: heard.index(0.0)]
+    loading, *chunks, finishing, publishing = heard[heard.index(0.0) :]
+    assert opened > 3
+    assert sum(decoded) == pytest.approx(3)
+    assert chunks == [1.0, 1.0, 1.0]
+    assert (loading, finishing, publishing) == (0.0, 3.0, 3.0)
 
 
 def test_another_container_is_written_when_asked_for(noisy, tmp_path, enhancer):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -14,15 +14,16 @@ from tenuto.context import scope
 from tenuto.journal import Outcome, OutcomeStatus
 from tenuto.reporting import ErrorReporter
 
-from .codec import decode, encode, writable_as
+from .codec import Recording, open_recording
 from .faults import in_words, stop_if_fatal
 from .names import path_text
-from .output import draft
+from .output import Drafts
 from .quality import Gate
 from .rungs import Rungs, Take
 from .setbacks import NO_SETBACKS, Setbacks
-from .sound import Sound
+from .sound import Samples
 from .trail import OnStep, Trail
+from .writer import Writer
 
 __all__ = ["DEFAULT_LADDER", "Enhancer", "MeterName", "enhance"]
 
@@ -60,8 +61,8 @@ class Enhancer:
 
     ``ladder`` names the tiers to try, best first; when none passes its gate, the best there is is
     used. ``min_quality`` is what the meter must say of an output at least. ``container`` is the
-    format to write; without one, that of the input. ``on_step`` is told before each step how many
-    seconds of sound it is about. Not for several threads at once.
+    format to write; without one, that of the input. ``on_step`` is told before each piece of the
+    work how many seconds of sound it is about. Not for several threads at once.
     """
 
     def __init__(
@@ -122,46 +123,34 @@ class Enhancer:
             errors=tuple(trail.errors),
             reason="; ".join(dict.fromkeys(trail.reasons)) or None,
             time=self._clock.now(),
+            engine=take.engine if take and written else None,
+            fault_class=trail.last.fault_class if trail.last else None,
+            group=trail.last.fingerprint if trail.last else None,
         )
         self._reporter.journal.record(outcome)
         return outcome
 
     def _decide(self, source: Path, output: Path, trail: Trail, without: Collection[str]) -> _Fate:
-        sound = take = None
+        recording = take = None
         try:
-            with trail.step("decode", _most_seconds(source)):
-                sound = decode(source)
-            trail.reasons.extend(sound.repairs)
-            take = self._rungs.best_take(sound, trail, without=without)
-            self._write(source, sound, take, output, trail)
+            with Drafts(output) as drafts, ExitStack() as reading:
+                with trail.step("decode", _most_seconds(source)):
+                    recording = reading.enter_context(open_recording(source, on_block=trail.beat))
+                trail.reasons.extend(recording.repairs)
+                writer = Writer(drafts, self._container)
+                take = self._rungs.best_take(recording, writer, trail, without=without)
+                with _writing_to(output), trail.step("encode", recording.duration):
+                    path = take.path or _as_it_is(source, recording, writer, trail)
+                    reading.close()  # which tells if the file was changed meanwhile
+                    drafts.publish(path)
         except Exception as error:  # every recording gets an outcome, whatever happens to it
             stop_if_fatal(error)
             trail.caught(error)
             trail.reasons.append(in_words(error))
-            return _Fate(OutcomeStatus.QUARANTINED, take, sound.duration if sound else None)
-        whole = take.accepted and not sound.repairs
+            return _Fate(OutcomeStatus.QUARANTINED, take, recording.duration if recording else None)
+        whole = take.accepted and not recording.repairs
         status = OutcomeStatus.ENHANCED if whole else OutcomeStatus.DEGRADED
-        return _Fate(status, take, sound.duration)
-
-    def _write(self, source: Path, sound: Sound, take: Take, output: Path, trail: Trail) -> None:
-        untouched = take.samples is sound.samples and not sound.repairs
-        same_kind = source.suffix.lower() == output.suffix.lower() and self._container is None
-        try:
-            with trail.step("encode", sound.duration), draft(output) as path:
-                if untouched and same_kind:
-                    shutil.copyfile(source, path)
-                else:
-                    encode(sound.with_samples(take.samples), path, container=self._target(sound))
-        except OSError as error:
-            stop_if_fatal(error, output.parent)
-            raise
-
-    def _target(self, sound: Sound) -> str | None:
-        """The container to write; None for the input's own, where that can be written."""
-        if self._container is not None:
-            return self._container
-        target = writable_as(sound.source)
-        return target.container if target.reason else None
+        return _Fate(status, take, recording.duration)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +160,29 @@ class _Fate:
     status: OutcomeStatus
     take: Take | None
     audio_seconds: float | None
+
+
+@contextmanager
+def _writing_to(output: Path) -> Iterator[None]:
+    """Raise what ends the run for an OSError of the output folder that is such."""
+    try:
+        yield
+    except OSError as error:
+        stop_if_fatal(error, output.parent)
+        raise
+
+
+def _as_it_is(source: Path, recording: Recording, writer: Writer, trail: Trail) -> Path:
+    """A draft of the recording itself: a copy of the file, where that is what is asked for."""
+    if not recording.repairs and (path := writer.copy(source)) is not None:
+        return path
+
+    def blocks() -> Iterator[Samples]:
+        for block in recording.blocks():
+            trail.beat(len(block) / recording.rate)
+            yield block
+
+    return writer.write(recording.with_blocks(blocks()))
 
 
 def _most_seconds(path: Path) -> float:

@@ -7,10 +7,60 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
-__all__ = ["discard_drafts", "draft", "is_draft"]
+__all__ = ["Drafts", "discard_drafts", "draft", "is_draft"]
 
 _PREFIX, _SUFFIX = ".tenuto-", ".part"
+
+
+class Drafts:
+    """Attempts at one file, of which one gets its name. What is left at the end is removed."""
+
+    def __init__(self, output: Path) -> None:
+        self.output = output
+        self._paths: list[Path] = []
+
+    def new(self) -> Path:
+        """A path to write to, in the folder of the output, which is made if need be.
+
+        Raises OSError where it cannot be made.
+        """
+        folder = self.output.parent
+        folder.mkdir(parents=True, exist_ok=True)
+        # The name does not contain the output's: that may be as long as a name may be.
+        path = folder / f"{_PREFIX}{os.getpid()}-{secrets.token_hex(4)}{_SUFFIX}"
+        self._paths.append(path)
+        return path
+
+    def publish(self, path: Path) -> None:
+        """Give a draft its name once it is on the disk, and have the folder there as well.
+
+        Raises OSError where the disk has no room for it after all.
+        """
+        _sync(path)
+        path.replace(self.output)
+        with suppress(OSError):  # some file systems cannot sync a folder; the file itself is safe
+            _sync(self.output.parent)
+
+    @staticmethod
+    def discard(path: Path) -> None:
+        """Remove a draft, if it is there."""
+        with suppress(OSError):  # one that stays hurts nobody
+            path.unlink()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for path in self._paths:
+            self.discard(path)
 
 
 @contextmanager
@@ -21,20 +71,10 @@ def draft(output: Path) -> Iterator[Path]:
     it gets its name; so is the folder afterwards. If the block raises, nothing is left behind.
     Raises OSError where the folder cannot be written to, or is full.
     """
-    folder = output.parent
-    folder.mkdir(parents=True, exist_ok=True)
-    # The name does not contain the output's: that may be as long as a name may be.
-    path = folder / f"{_PREFIX}{os.getpid()}-{secrets.token_hex(4)}{_SUFFIX}"
-    try:
+    with Drafts(output) as drafts:
+        path = drafts.new()
         yield path
-        _sync(path)
-        path.replace(output)
-    except BaseException:
-        with suppress(OSError):
-            path.unlink()
-        raise
-    with suppress(OSError):  # some file systems cannot sync a folder; the file itself is safe
-        _sync(folder)
+        drafts.publish(path)
 
 
 def is_draft(name: str) -> bool:

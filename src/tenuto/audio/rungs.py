@@ -1,22 +1,26 @@
-"""The tiers of a ladder, at work on one sound."""
+"""The tiers of a ladder, at work on one recording."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from tenuto.clock import Clock
-from tenuto.errors import AudioProcessingError
+from tenuto.errors import AudioProcessingError, FaultClass, TenutoError, classify
 from tenuto.policies import Backoff, CircuitBreaker, EventKind, PolicyEvent, Retry, Stack, stack
 from tenuto.recovery import Ladder, LadderResult, Tier
 
-from .engines import UnfitSoundError, engine_for
-from .engines.checking import SILENCE, peaks_of
+from .codec import Recording
+from .engines import Engine, UnfitSoundError, engine_for
+from .engines.checking import SILENCE, check_fit
 from .faults import in_words, stop_if_fatal
-from .quality import Gate, Hearing, Verdict
-from .sound import Samples, Sound
+from .passing import AsideError, Pass
+from .quality import Gate, Verdict
+from .sizes import Sizes
+from .survey import Survey
 from .trail import Trail
+from .writer import Writer
 
 __all__ = ["ORIGINAL", "Rungs", "Take"]
 
@@ -31,23 +35,32 @@ _REPEAT_AFTER = Backoff("fixed", initial=0.1)
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """What a tier made of a sound, and what the gate said of it."""
+    """What a tier made of a recording, and what the gate said of it."""
 
     tier: str
-    samples: Samples
     accepted: bool
+    path: Path | None = None
+    """The draft that it is in; None where it is the recording as it is."""
+    engine: str | None = None
     quality_before: float | None = None
     quality_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    samples: Samples
+    path: Path | None
+    engine: str
     verdict: Verdict
 
     @staticmethod
     def gate(judged: _Judged) -> Verdict:
         return judged.verdict
+
+
+class _TooLargeError(TenutoError):
+    """There was no memory for a chunk, and a smaller one can be tried: the cause tells."""
+
+    fault_class = FaultClass.DATA  # so that the engine's guards neither repeat nor count it
 
 
 class Rungs:
@@ -58,57 +71,110 @@ class Rungs:
         self._gate = gate
         self._clock = clock
         self._breakers: dict[str, CircuitBreaker] = {}
+        self._sizes = Sizes()
 
-    def best_take(self, sound: Sound, trail: Trail, *, without: Collection[str] = ()) -> Take:
+    def best_take(
+        self, recording: Recording, writer: Writer, trail: Trail, *, without: Collection[str] = ()
+    ) -> Take:
         """The take of the first tier that passes the gate; failing that, the best there is.
 
-        The trail says why it is not more. Raises ConfigurationError where a tier cannot work here.
+        The trail says why it is not more. Raises ConfigurationError where a tier cannot work here,
+        and what goes wrong with reading and writing, whichever tier it is for.
         """
         try:
-            _check_fit(sound)
+            _check_worth(recording.survey)
         except UnfitSoundError as error:
             trail.caught(error)
             trail.reasons.append(f"left as it is: {in_words(error)}")
-            return Take(ORIGINAL, sound.samples, accepted=False)
+            return Take(ORIGINAL, accepted=False)
         tiers = [name for name in self._ladder if name not in without]
-        best = self._climb(tiers, sound, trail) if tiers else None
+        best = self._climb(tiers, recording, writer, trail) if tiers else None
         if best is None:
-            return Take(ORIGINAL, sound.samples, accepted=False)
-        samples, verdict = best.output.samples, best.output.verdict
-        before, after = verdict.quality_before, verdict.quality_after
-        if verdict.no_worse:
-            return Take(best.tier, samples, best.accepted, before, after)
-        return Take(ORIGINAL, sound.samples, accepted=False, quality_before=before)
+            return Take(ORIGINAL, accepted=False)
+        judged: _Judged = best.output
+        before, after = judged.verdict.quality_before, judged.verdict.quality_after
+        if judged.verdict.no_worse:
+            engine = None if judged.path is None else judged.engine
+            return Take(best.tier, best.accepted, judged.path, engine, before, after)
+        return Take(ORIGINAL, accepted=False, quality_before=before)
 
-    def _climb(self, tiers: Sequence[str], sound: Sound, trail: Trail) -> LadderResult | None:
+    def _climb(
+        self, tiers: Sequence[str], recording: Recording, writer: Writer, trail: Trail
+    ) -> LadderResult | None:
+        aside: list[BaseException] = []
+
         def fell(tier: str, error: BaseException) -> None:
             stop_if_fatal(error)
+            if any(error is each for each in aside):
+                raise error  # the other tiers would meet it too
             trail.caught(error, tier=tier)
             trail.reasons.append(f"{tier}: {in_words(error)}")
 
-        hearing = self._gate.listen(sound.samples, sound.rate)
+        passing = Pass(recording, self._gate.attend(recording.survey), writer, trail.beat)
         ladder = Ladder(
-            [Tier(name, self._work(name, sound, trail, hearing)) for name in tiers],
+            [Tier(name, self._work(name, passing, trail, aside)) for name in tiers],
             gate=_Judged.gate,
             on_fall=fell,
         )
-        with suppress(AudioProcessingError):  # that every tier failed; each has told why
+        try:
             return ladder.climb()
-        return None
+        except AudioProcessingError:
+            if aside:
+                raise
+            return None  # every tier failed, and each has told why
 
     def _work(
-        self, tier: str, sound: Sound, trail: Trail, hearing: Hearing
+        self, tier: str, passing: Pass, trail: Trail, aside: list[BaseException]
     ) -> Callable[[], _Judged]:
         """Enhance and judge in one step: the gate runs native code as well."""
 
         def work() -> _Judged:
-            with trail.step(tier, sound.duration):
-                engine = engine_for(tier, sound.rate)
-                guarded = self._guard(engine.name, trail)(engine.enhance)
-                samples = guarded(sound.samples, sound.rate)
-                return _Judged(samples, hearing.judge(samples))
+            with trail.step(tier, 0.0):
+                engine = engine_for(tier, passing.recording.rate)
+                met: BaseException | None = None
+                try:
+                    path = self._fitting(engine, passing, trail)
+                except AsideError as error:
+                    met = error.__cause__
+                if met is not None:
+                    aside.append(met)
+                    raise met
+                verdict = passing.hearing.verdict()
+                if path is not None and not verdict.no_worse:
+                    passing.writer.drafts.discard(path)
+                return _Judged(path, engine.name, verdict)
 
         return work
+
+    def _fitting(self, engine: Engine, passing: Pass, trail: Trail) -> Path | None:
+        """Enhance in chunks as large as there is memory for."""
+        while True:
+            frames, can_shrink = self._sizes.frames(engine, passing.recording)
+            try:
+                path = self._guarded(engine, passing, trail, frames, can_shrink=can_shrink)
+            except _TooLargeError as error:
+                short = error.__cause__
+            else:
+                self._sizes.fits(engine, passing.recording)
+                return path
+            assert short is not None
+            stop_if_fatal(short)
+            trail.caught(short, chunk_seconds=frames / passing.recording.rate)
+            self._sizes.too_large(engine, passing.recording)
+            del short
+
+    def _guarded(
+        self, engine: Engine, passing: Pass, trail: Trail, frames: int, *, can_shrink: bool
+    ) -> Path | None:
+        def enhance() -> Path | None:
+            try:
+                return passing.through(engine, frames)
+            except Exception as error:  # whatever it is, it goes on as it is or as too large
+                if can_shrink and classify(error) is FaultClass.RESOURCE:
+                    raise _TooLargeError from error
+                raise
+
+        return self._guard(engine.name, trail)(enhance)()
 
     def _guard(self, engine: str, trail: Trail) -> Stack:
         def heard(event: PolicyEvent) -> None:
@@ -122,9 +188,10 @@ class Rungs:
         return stack(retry, breaker)
 
 
-def _check_fit(sound: Sound) -> None:
+def _check_worth(survey: Survey) -> None:
     """Raise UnfitSoundError for what no engine can make better."""
-    if sound.duration < _SHORTEST:
+    if survey.duration < _SHORTEST:
         raise UnfitSoundError("it is too short to tell speech from noise")
-    if peaks_of(sound.samples, sound.rate).max() <= SILENCE:
+    check_fit(survey)
+    if survey.peaks.max() <= SILENCE:
         raise UnfitSoundError("it is silent")

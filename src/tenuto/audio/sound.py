@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SPILL_BYTES", "Samples", "Sound", "SourceFormat"]
+__all__ = ["Passage", "Samples", "Sound", "SourceFormat", "blocks_of", "chunked"]
 
 Samples: TypeAlias = NDArray[np.float32]
 """Shape (frames, channels), C-contiguous, nominal range ±1."""
 
-SPILL_BYTES = 256 * 2**20
-"""Longer samples are kept in a temporary file without a name (in ``TMPDIR``), mapped into memory,
-so that the system may move them out of it."""
+_BLOCK = 1 << 18
+"""Samples looked at together, over all channels: 1 MiB."""
+
+
+def blocks_of(samples: Samples) -> Iterator[Samples]:
+    """All frames of an array in order, in parts that can be copied without a thought."""
+    frames, channels = samples.shape
+    step = max(1, _BLOCK // max(1, channels))
+    return (samples[start : start + step] for start in range(0, frames, step))
+
+
+def chunked(blocks: Iterable[Samples], size: int) -> Iterator[Samples]:
+    """A sound that comes in blocks, in chunks of ``size`` frames; the last has what is left."""
+    held: list[Samples] = []
+    missing = size
+    for block in blocks:
+        rest = block
+        while len(rest) >= missing:
+            yield np.concatenate((*held, rest[:missing]))
+            held, rest, missing = [], rest[missing:], size
+        if len(rest):
+            held.append(rest)
+            missing -= len(rest)
+    if held:
+        yield np.concatenate(held)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +110,25 @@ class Sound:
         """In seconds."""
         return self.frames / self.rate
 
+    def blocks(self) -> Iterator[Samples]:
+        """The samples in order, a part at a time."""
+        return blocks_of(self.samples)
+
     def with_samples(self, samples: Samples, rate: int | None = None) -> Sound:
         """The same recording with other samples, at ``rate`` Hz if it changed."""
         return replace(self, samples=samples, rate=self.rate if rate is None else rate)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Passage:
+    """A recording that goes by, once, and is nowhere as a whole. As ``Sound`` otherwise."""
+
+    source: SourceFormat
+    rate: int
+    frames: int
+    channels: int
+    passing: Iterator[Samples]
+
+    def blocks(self) -> Iterator[Samples]:
+        """The samples in order, a part at a time; ``frames`` together."""
+        return self.passing

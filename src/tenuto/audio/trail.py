@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from tenuto.capture import ErrorEvent
 from tenuto.journal import Attempt, AttemptEnd
 from tenuto.reporting import ErrorReporter
 
@@ -13,7 +14,7 @@ from .setbacks import Setbacks
 __all__ = ["OnStep", "Trail"]
 
 OnStep = Callable[[float], None]
-"""Told before each step how many seconds of sound it is about."""
+"""Told before each piece of work how many seconds of sound it is about."""
 
 
 class Trail:
@@ -35,11 +36,13 @@ class Trail:
         """Event ids, oldest first, each once."""
         self.reasons: list[str] = list(setbacks.reasons)
         """Sentences for people: why the outcome is what it is."""
+        self.last: ErrorEvent | None = None
+        """The last error, if there was one in this attempt."""
 
     @contextmanager
     def step(self, name: str, audio_seconds: float) -> Iterator[None]:
         """A step that may fail, or kill the process: the journal knows of it before it begins."""
-        self._on_step(audio_seconds)
+        self.beat(audio_seconds)
         attempt = self._journal.open_attempt(Attempt(work=self._work, step=name))
         try:
             yield
@@ -52,9 +55,14 @@ class Trail:
             raise
         self._journal.close_attempt(attempt, AttemptEnd.SUCCEEDED)
 
+    def beat(self, audio_seconds: float) -> None:
+        """The work goes on, with a piece of so many seconds of sound."""
+        self._on_step(audio_seconds)
+
     def caught(self, error: BaseException, **context: object) -> str:
         """Keep ``error`` in the journal, once however often it is seen; its event id."""
         event = self._reporter.report(error, context)
         if event.id not in self.errors:
             self.errors.append(event.id)
+            self.last = event  # as it was at first: that is what the journal has
         return event.id

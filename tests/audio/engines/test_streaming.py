@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tenuto.audio.engines.storage import allocate
+from tenuto.audio.storage import allocate
 
 from .fakes import FakeEngine
 
@@ -120,7 +120,7 @@ def test_working_memory_does_not_grow_with_length(native_rate):
 
 
 def test_a_large_result_lives_in_a_file(monkeypatch):
-    monkeypatch.setattr("tenuto.audio.engines.storage.SPILL_BYTES", 1_000)
+    monkeypatch.setattr("tenuto.audio.storage.SPILL_BYTES", 1_000)
     room = allocate(300_000, 2)
     room[:] = 3.0
     assert room.shape == (300_000, 2)
@@ -141,7 +141,7 @@ def test_a_disk_that_is_full_is_an_error_not_a_crash(monkeypatch):
         def write(self, _):
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("tenuto.audio.engines.storage.SPILL_BYTES", 1_000)
+    monkeypatch.setattr("tenuto.audio.storage.SPILL_BYTES", 1_000)
     monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: FullDisk())
     with pytest.raises(OSError, match="No space"):
         allocate(1_000, 1)

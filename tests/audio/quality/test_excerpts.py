@@ -3,7 +3,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tenuto.audio.quality.excerpts import RATE, WINDOW, choose_excerpts, cut
+from tenuto.audio.quality import excerpts as excerpting
+from tenuto.audio.quality.excerpts import RATE, WINDOW, Excerpts
+from tenuto.audio.survey import survey_of
+
+
+def choose_excerpts(samples, rate, count=3):
+    return excerpting.choose_excerpts(survey_of(samples, rate), count)
+
+
+def cut(samples, rate, excerpt):
+    excerpts = Excerpts([excerpt])
+    excerpts.see(samples)
+    (heard,) = excerpts.heard(rate)
+    return heard
 
 
 def minutes_of_hiss(minutes, rate, random):

@@ -7,13 +7,14 @@ Wave64; Apple's AIFF 1.3 and Core Audio Format 1.0; Sun's audio file format; NIS
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 from collections.abc import Callable, Iterator
 
 from .access import read_at
 
-__all__ = ["declared_frames"]
+__all__ = ["declared_frames", "outgrows_its_header"]
 
 _MAX_CHUNKS = 1000
 _PCM, _FLOAT, _ALAW, _ULAW, _EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
@@ -24,6 +25,8 @@ _WAVE64_RIFF = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
 # others the greatest signed number, or nothing.
 _UNKNOWN_LENGTHS = {0, 0x7FFFF000, 0x7FFFFFFF, 0x80000000}
 _UNKNOWN_FROM = 0xFFFFFF00
+_MOST_BYTES = 2**32 + 8
+"""Of a RIFF file: it counts them in 32 bits, but for the first eight."""
 
 
 def declared_frames(container: str, descriptor: int, default: int | None) -> int | None:
@@ -31,8 +34,15 @@ def declared_frames(container: str, descriptor: int, default: int | None) -> int
 
     ``default`` for containers whose decoder tells the truth about them.
     """
+    if outgrows_its_header(container, descriptor):
+        return None
     reader = _READERS.get(container)
     return default if reader is None else reader(descriptor)
+
+
+def outgrows_its_header(container: str, descriptor: int) -> bool:
+    """Whether it is a WAV file of more than 4 GiB, of which its header cannot tell the length."""
+    return container in {"WAV", "WAVEX"} and os.fstat(descriptor).st_size > _MOST_BYTES
 
 
 def _wave(descriptor: int) -> int | None:

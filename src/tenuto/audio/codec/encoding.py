@@ -9,7 +9,7 @@ from collections.abc import Generator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 
-from tenuto.audio.sound import Sound
+from tenuto.audio.sound import Passage, Sound
 from tenuto.errors import DecodeError, EncodeError
 
 from .access import StrOrBytesPath, display
@@ -21,7 +21,7 @@ __all__ = ["encode"]
 
 
 def encode(
-    sound: Sound,
+    sound: Sound | Passage,
     path: StrOrBytesPath,
     *,
     container: str | None = None,
@@ -51,7 +51,7 @@ def encode(
         raise EncodeError(f"{name} was not written: {error}", **details) from error.__cause__
 
 
-def _target(sound: Sound, container: str | None, subtype: str | None) -> Target:
+def _target(sound: Sound | Passage, container: str | None, subtype: str | None) -> Target:
     if sound.frames == 0:
         raise EncodeError("the sound has no samples")
     source = replace(
@@ -81,7 +81,7 @@ def _created(path: StrOrBytesPath) -> Generator[int, None, None]:
         os.close(descriptor)
 
 
-def _check_whole(descriptor: int, sound: Sound) -> None:
+def _check_whole(descriptor: int, sound: Sound | Passage) -> None:
     """Not every writer tells of a full disk in every place; the file does."""
     try:
         with closing(open_reader(descriptor)) as reader:

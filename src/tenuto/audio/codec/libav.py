@@ -62,16 +62,22 @@ class LibavReader:
     """A file that FFmpeg knows. Raises ``av.FFmpegError`` for one it does not.
 
     Where time stamps show that something is missing, silence takes its place, so that the rest
-    stays where it was. With ``strict`` a frame whose checksum is wrong is missing, too.
+    stays where it was. With ``strict`` a frame whose checksum is wrong is missing, too. With
+    ``ignore_length`` a WAV file is read to its end, whatever its header says.
     """
 
-    def __init__(self, descriptor: int, *, strict: bool = False) -> None:
+    def __init__(
+        self, descriptor: int, *, strict: bool = False, ignore_length: bool = False
+    ) -> None:
         self._descriptor = descriptor
-        self._container = _open(descriptor)
+        self._container = _open(descriptor, **({"ignore_length": "1"} if ignore_length else {}))
         if not self._container.streams.audio:
             self.close()
             raise DecodeError("holds no sound, only other media; name a recording")
         self._stream = self._container.streams.audio[0]
+        if self._stream.codec_context is None:
+            self.close()
+            raise DecodeError("holds sound in a format that nothing here decodes; convert it")
         if strict:
             self._stream.codec_context.options = {"err_detect": "crccheck+explode"}
         self._strict = strict
@@ -194,7 +200,7 @@ def read_tags(descriptor: int) -> dict[str, str]:
         return {}
 
 
-def _open(descriptor: int) -> av.container.InputContainer:
+def _open(descriptor: int, **more: str) -> av.container.InputContainer:
     os.lseek(descriptor, 0, os.SEEK_SET)
     return av.open(
         "fd:",
@@ -202,6 +208,7 @@ def _open(descriptor: int) -> av.container.InputContainer:
             "fd": str(descriptor),
             "format_whitelist": _DEMUXERS,
             "protocol_whitelist": "fd",
+            **more,
         },
         metadata_errors="replace",
     )

@@ -8,6 +8,7 @@ import soundfile
 from tenuto.errors import DecodeError
 
 from .access import check_readable, read_at
+from .declared import outgrows_its_header
 from .libav import LibavReader
 from .reader import Reader
 from .sndfile import SndfileReader
@@ -27,6 +28,9 @@ def open_reader(descriptor: int) -> Reader:
     except soundfile.LibsndfileError as error:
         refusal = error
     else:
+        if outgrows_its_header(reader.source.container, descriptor):
+            reader.close()
+            return LibavReader(descriptor, ignore_length=True)
         return reader if reader.expected_frames else _second_opinion(descriptor, reader)
     try:
         return LibavReader(descriptor)

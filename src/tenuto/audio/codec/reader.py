@@ -22,7 +22,7 @@ class Reader(Protocol):
     """Frames by which a whole file may be longer or shorter than it declares."""
 
     def blocks(self) -> Iterator[Samples]:
-        """The sound, in order, as far as it can be decoded. A block is good until the next."""
+        """The sound, in order, as far as it can be decoded."""
         ...
 
     def flaws(self) -> tuple[str, ...]:

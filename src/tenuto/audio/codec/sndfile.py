@@ -78,8 +78,8 @@ class SndfileReader:
 
     def blocks(self) -> Iterator[Samples]:
         """Raises ``CorruptFrameError`` after the last good block, and ``OSError``."""
-        block = np.empty((BLOCK_FRAMES, self.source.channels), np.float32)
         while True:
+            block = np.empty((BLOCK_FRAMES, self.source.channels), np.float32)
             try:
                 read = len(self._file.read(out=block))
             except soundfile.LibsndfileError as error:

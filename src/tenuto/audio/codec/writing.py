@@ -12,7 +12,7 @@ import av
 import numpy as np
 import soundfile
 
-from tenuto.audio.sound import Samples, Sound
+from tenuto.audio.sound import Passage, Samples, Sound, chunked
 from tenuto.errors import EncodeError
 
 from .formats import LAYOUTS, LIBAV_CODECS, Target
@@ -32,7 +32,7 @@ _BIT_RATES = {"MPEG_LAYER_III": (32_000, 320_000), "AAC": (16_000, 512_000)}
 _USUAL_BIT_RATE = 96_000  # a channel
 
 
-def write_with_sndfile(descriptor: int, sound: Sound, target: Target) -> None:
+def write_with_sndfile(descriptor: int, sound: Sound | Passage, target: Target) -> None:
     """Raises ``EncodeError`` and ``OSError``."""
     container = target.container
     size = sound.frames * sound.channels * _BYTES.get(target.subtype, 4)
@@ -63,7 +63,7 @@ def write_with_sndfile(descriptor: int, sound: Sound, target: Target) -> None:
         raise EncodeError(f"libsndfile refuses: {error.error_string}") from error
 
 
-def write_with_libav(descriptor: int, sound: Sound, target: Target) -> None:
+def write_with_libav(descriptor: int, sound: Sound | Passage, target: Target) -> None:
     """Raises ``EncodeError`` and ``OSError``."""
     form, encoder = LIBAV_CODECS[target.container, target.subtype]
     layout = LAYOUTS[sound.channels - 1]
@@ -93,15 +93,15 @@ def write_with_libav(descriptor: int, sound: Sound, target: Target) -> None:
         raise EncodeError(f"FFmpeg refuses: {error}") from error
 
 
-def _blocks(sound: Sound) -> Iterator[Samples]:
-    for start in range(0, sound.frames, BLOCK_FRAMES):
-        block = sound.samples[start : start + BLOCK_FRAMES]
+def _blocks(sound: Sound | Passage) -> Iterator[Samples]:
+    # Some encoders look ahead as far as they are let: the result must not depend on the chunks.
+    for block in chunked(sound.blocks(), BLOCK_FRAMES):
         if not np.isfinite(block).all():
             raise EncodeError("the sound has samples that are not numbers")
         yield block
 
 
-def _frames(sound: Sound, layout: str) -> Iterator[av.AudioFrame | None]:
+def _frames(sound: Sound | Passage, layout: str) -> Iterator[av.AudioFrame | None]:
     position = 0
     for block in _blocks(sound):
         frame = av.AudioFrame.from_ndarray(block.reshape(1, -1), format="flt", layout=layout)
@@ -112,7 +112,7 @@ def _frames(sound: Sound, layout: str) -> Iterator[av.AudioFrame | None]:
     yield None  # what the converter still holds
 
 
-def _tags(sound: Sound) -> dict[str, str]:
+def _tags(sound: Sound | Passage) -> dict[str, str]:
     tags, room = {}, _MAX_TAGS
     for name, text in sound.source.tags.items():
         if name == "software":  # that one names the program which wrote the file
@@ -123,7 +123,7 @@ def _tags(sound: Sound) -> dict[str, str]:
     return tags
 
 
-def _bit_rate(sound: Sound, target: Target) -> int:
+def _bit_rate(sound: Sound | Passage, target: Target) -> int:
     same = sound.source.subtype == target.subtype
     return (same and sound.source.bit_rate) or _USUAL_BIT_RATE * sound.channels
 

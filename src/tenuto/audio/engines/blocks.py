@@ -13,18 +13,12 @@ import numpy as np
 
 from tenuto.audio.resample import Mono
 
-__all__ = ["framed", "read", "silence", "skipped", "split"]
+__all__ = ["Line", "framed", "silence", "skipped", "split"]
 
 
 def silence(frames: int) -> Mono:
     """So many zeros."""
     return np.zeros(frames, np.float32)
-
-
-def read(channel: Mono, size: int, scale: float) -> Iterator[Mono]:
-    """A channel in contiguous blocks of ``size`` frames, each sample times ``scale``."""
-    for start in range(0, len(channel), size):
-        yield np.multiply(channel[start : start + size], np.float32(scale))
 
 
 def framed(blocks: Iterable[Mono], frame: int) -> Iterator[Mono]:
@@ -56,3 +50,21 @@ def split(blocks: Iterable[Mono], frames: int) -> tuple[Mono, Iterator[Mono]]:
         if len(head) >= frames:
             break
     return head[:frames], chain((head[frames:],), rest)
+
+
+class Line:
+    """Blocks of one channel, to be taken in whatever lengths are wanted."""
+
+    def __init__(self, blocks: Iterable[Mono]) -> None:
+        self._blocks = iter(blocks)
+        self._rest = silence(0)
+
+    def take(self, frames: int) -> Mono:
+        """The next ``frames`` frames; fewer, where there are no more."""
+        parts, missing = [self._rest], frames - len(self._rest)
+        while missing > 0 and (block := next(self._blocks, None)) is not None:
+            parts.append(block)
+            missing -= len(block)
+        ready = np.concatenate(parts)
+        self._rest = ready[frames:]
+        return ready[:frames]

@@ -6,13 +6,11 @@ garbles, and a native library does not raise: so nothing unchecked is handed to 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
-from tenuto.audio.resample import Mono
 from tenuto.audio.sound import Samples
+from tenuto.audio.survey import Survey
 from tenuto.errors import EngineError, FaultClass
 
 __all__ = [
@@ -22,11 +20,11 @@ __all__ = [
     "SILENCE",
     "SilencedError",
     "UnfitSoundError",
-    "blocks_of",
+    "check_array",
     "check_finite",
+    "check_fit",
     "check_heard",
     "check_out",
-    "peaks_of",
 ]
 
 LOWEST_RATE = 4_000
@@ -50,9 +48,6 @@ _MUTED = 1e-4
 _HEARABLE_SECONDS = 0.5
 """A shorter sound may well be all noise, and rightly come out as silence."""
 
-_BLOCK = 1 << 18
-"""Samples looked at together, over all channels: 1 MiB."""
-
 
 class UnfitSoundError(EngineError):
     """The sound is such that no engine can enhance it; it is best left as it is."""
@@ -66,27 +61,22 @@ class SilencedError(EngineError):
     fault_class = FaultClass.QUALITY
 
 
-def blocks_of(samples: Samples) -> Iterator[slice]:
-    """Slices that together cover all frames, each small enough to be copied without a thought."""
-    frames, channels = samples.shape
-    step = max(1, _BLOCK // channels)
-    for start in range(0, frames, step):
-        yield slice(start, min(start + step, frames))
-
-
-def peaks_of(samples: Samples, rate: int) -> NDArray[np.float32]:
-    """The largest magnitude in each channel of a sound that is fit for an engine.
-
-    Raises TypeError for what is not float32 of shape (frames, channels), and UnfitSoundError for
-    what cannot be enhanced: no samples, NaN or infinity, absurd amplitudes, a rate that is out of
-    range.
-    """
+def check_array(samples: Samples) -> None:
+    """Raise TypeError for what is not a float32 array of shape (frames, channels)."""
     if not isinstance(samples, np.ndarray) or samples.dtype != np.float32 or samples.ndim != 2:
         raise TypeError("samples must be a float32 array of shape (frames, channels)")
     frames, channels = samples.shape
     if channels > MOST_CHANNELS:
         raise TypeError(f"{channels} channels of {frames} frames: is the array transposed?")
-    if not samples.size:
+
+
+def check_fit(survey: Survey) -> None:
+    """Raise UnfitSoundError for a sound that cannot be enhanced.
+
+    It has no samples, NaN or infinity, absurd amplitudes, or a rate that is out of range.
+    """
+    rate = survey.rate
+    if not survey.frames or not survey.channels:
         raise UnfitSoundError("the sound has no samples")
     if rate < LOWEST_RATE:
         raise UnfitSoundError(
@@ -95,14 +85,11 @@ def peaks_of(samples: Samples, rate: int) -> NDArray[np.float32]:
         )
     if rate > HIGHEST_RATE:
         raise UnfitSoundError(f"no recording has {rate} samples a second", rate=rate)
-    peaks = np.zeros(channels, np.float32)
-    for block in blocks_of(samples):
-        np.maximum(peaks, np.abs(samples[block]).max(axis=0), out=peaks)  # keeps a NaN
-    if not np.isfinite(peaks).all():
+    if not survey.finite:
         raise UnfitSoundError("the sound holds samples that are not finite numbers")
-    if peaks.max() > LOUDEST:
-        raise UnfitSoundError(f"a peak of {peaks.max():.3g} is no sound", peak=float(peaks.max()))
-    return peaks
+    peak = float(survey.peaks.max())
+    if peak > LOUDEST:
+        raise UnfitSoundError(f"a peak of {peak:.3g} is no sound", peak=peak)
 
 
 def check_out(out: Samples, samples: Samples) -> None:
@@ -110,10 +97,10 @@ def check_out(out: Samples, samples: Samples) -> None:
     if out.shape != samples.shape or out.dtype != np.float32:
         raise ValueError(f"out must be float32 of shape {samples.shape}")
     if np.may_share_memory(out, samples):
-        raise ValueError("out must not be the input: channels are compared after some are written")
+        raise ValueError("out must not be the input, which is still read after some is written")
 
 
-def check_finite(block: Mono, engine: str) -> Mono:
+def check_finite(block: NDArray[np.float32], engine: str) -> NDArray[np.float32]:
     """``block``, unless the engine gave something that is not a finite number."""
     if not np.isfinite(block).all():
         raise EngineError(f"{engine} returned samples that are not finite numbers", engine=engine)

@@ -75,6 +75,7 @@ class DeepFilterNet(StreamingEngine):
     name = "deepfilternet"
     tier = "high_quality"
     native_rate = 48_000
+    packages = (_PACKAGE,)
     warm_up = 2.0
 
     def missing(self) -> str | None:

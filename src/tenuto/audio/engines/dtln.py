@@ -59,6 +59,7 @@ class Dtln(StreamingEngine):
     name = "dtln"
     tier = "medium_quality"
     native_rate = 16_000
+    packages = (_PACKAGE,)
     warm_up = 2.0
 
     def missing(self) -> str | None:

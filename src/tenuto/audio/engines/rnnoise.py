@@ -60,6 +60,7 @@ class RNNoise(StreamingEngine):
     name = "rnnoise"
     tier = "medium_quality"
     native_rate = 48_000
+    packages = (_PACKAGE,)
     warm_up = 2.0
 
     def missing(self) -> str | None:

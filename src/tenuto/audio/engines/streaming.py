@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from itertools import chain, tee
 from typing import ClassVar
@@ -12,18 +12,25 @@ from typing import ClassVar
 import numpy as np
 
 from tenuto.audio.resample import Mono, resampled
-from tenuto.audio.sound import Samples
+from tenuto.audio.sound import Samples, blocks_of, chunked
+from tenuto.audio.storage import allocate, gathered
+from tenuto.audio.survey import Survey, survey_of
 
 from .base import Engine
-from .blocks import framed, read, silence, skipped, split
-from .checking import SILENCE, blocks_of, check_finite, check_heard, check_out, peaks_of
-from .storage import allocate
+from .blocks import Line, framed, silence, skipped, split
+from .checking import SILENCE, check_array, check_finite, check_fit, check_heard, check_out
 from .upper_band import UpperBand
 
 __all__ = ["Stream", "StreamingEngine"]
 
 _COMFORTABLE = (0.1, 1.0)
 """Where a channel's peak should lie when a model sees it: that is what models were trained on."""
+
+_BYTES = 4
+_ROOM = 8 * 2**20
+"""Bytes for a chunk of all channels; some copies of it are on their way at any time."""
+
+_LEAST_PER_SECOND = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,35 +58,67 @@ class StreamingEngine(Engine):
     def open_stream(self, rate: int) -> AbstractContextManager[Stream]:
         """A state of its own for a channel at ``rate`` Hz, which is the native rate if any."""
 
+    def chunk_frames(self, rate: int, channels: int) -> tuple[int, int]:
+        most = max(1, min(rate, _ROOM // (_BYTES * channels)))
+        return max(1, min(rate // _LEAST_PER_SECOND, most)), most
+
     def enhance(self, samples: Samples, rate: int, *, out: Samples | None = None) -> Samples:
-        peaks = peaks_of(samples, rate)
+        check_array(samples)
+        survey = survey_of(samples, rate)
+        check_fit(survey)
         if out is None:
             out = allocate(*samples.shape)
         else:
             check_out(out, samples)
-        self.load()
-        loudest = 0.0
-        for channel, peak in enumerate(peaks):
-            twin = _twin(samples, peaks, channel)
-            if twin is not None:
-                out[:, channel] = out[:, twin]
-            elif peak <= SILENCE:
-                out[:, channel] = samples[:, channel]
-            else:
-                heard = self._enhance_channel(
-                    samples[:, channel], rate, float(peak), out[:, channel]
-                )
-                loudest = max(loudest, heard)
-        check_heard(float(peaks.max()), loudest, len(samples) / rate, self.name)
-        return out
+        _, size = self.chunk_frames(rate, survey.channels)
+        return gathered(self.stream(chunked(blocks_of(samples), size), survey), out)
 
-    def _enhance_channel(self, channel: Mono, rate: int, peak: float, out: Mono) -> float:
-        """Write the enhanced channel into ``out``, and return its peak."""
-        scale = float(np.clip(peak, *_COMFORTABLE)) / peak
+    def stream(self, chunks: Iterable[Samples], survey: Survey) -> Iterator[Samples]:
+        """The enhanced sound while the sound goes by, the same however it is cut into chunks."""
+        check_fit(survey)
+        self.load()
+        working = [c for c, twin in enumerate(survey.twins) if twin is None and _sounds(survey, c)]
+        if not working:
+            yield from chunks
+            return
+        # Each takes what it needs of the chunks in its turn, so that none falls behind.
+        untouched, *copies = tee(chunks, 1 + len(working))
+        with ExitStack() as states:
+            lines = {
+                channel: Line(self._enhanced(copy, channel, survey, states))
+                for channel, copy in zip(working, copies, strict=True)
+            }
+            yield from self._woven(untouched, lines, survey)
+
+    def _woven(
+        self, untouched: Iterator[Samples], lines: Mapping[int, Line], survey: Survey
+    ) -> Iterator[Samples]:
+        """All channels together again: those that were worked on, their twins, the silent ones."""
+        loudest = 0.0
+        for chunk in untouched:
+            out = chunk.copy()
+            for channel, line in lines.items():
+                ready = check_finite(line.take(len(chunk)), self.name)
+                assert len(ready) == len(chunk), "a stream must return as many as it is given"
+                scale = _scale(survey, channel)
+                np.multiply(ready, np.float32(1 / scale), out=out[:, channel])
+                loudest = max(loudest, float(np.abs(ready).max()) / scale)
+            for channel, twin in enumerate(survey.twins):
+                if twin is not None:
+                    out[:, channel] = out[:, twin]
+            yield out
+        check_heard(float(survey.peaks.max()), loudest, survey.duration, self.name)
+
+    def _enhanced(
+        self, chunks: Iterator[Samples], channel: int, survey: Survey, states: ExitStack
+    ) -> Iterator[Mono]:
+        """One channel, as loud as it suits a model."""
+        rate, scale = survey.rate, np.float32(_scale(survey, channel))
+        blocks = (np.multiply(chunk[:, channel], scale) for chunk in chunks)
         # A little silence at the end, so that rounding at a change of rate never leaves a gap.
-        padded = chain(read(channel, rate, scale), (silence(rate // 50),))
-        with self.open_stream(self.native_rate or rate) as stream:
-            return self._write(self._through(stream, padded, rate), out, 1 / scale)
+        padded = chain(blocks, (silence(rate // 50),))
+        stream = states.enter_context(self.open_stream(self.native_rate or rate))
+        return self._through(stream, padded, rate)
 
     def _through(self, stream: Stream, blocks: Iterable[Mono], rate: int) -> Iterator[Mono]:
         native = self.native_rate or rate
@@ -100,26 +139,11 @@ class StreamingEngine(Engine):
         processed = map(stream.process, framed(fed, stream.hop))
         return skipped(processed, len(head) + stream.delay)
 
-    def _write(self, blocks: Iterable[Mono], out: Mono, scale: float) -> float:
-        position, peak = 0, 0.0
-        for block in blocks:
-            kept = check_finite(block[: len(out) - position], self.name)
-            if len(kept):
-                np.multiply(kept, np.float32(scale), out=out[position : position + len(kept)])
-                peak = max(peak, float(np.abs(kept).max()))
-                position += len(kept)
-        assert position == len(out), "a stream must return as many frames as it is given"
-        return peak * scale
+
+def _sounds(survey: Survey, channel: int) -> bool:
+    return bool(survey.peaks[channel] > SILENCE)
 
 
-def _twin(samples: Samples, peaks: Iterable[float], channel: int) -> int | None:
-    """An earlier channel that is the same, sample for sample."""
-    heights = list(peaks)
-    candidates = (other for other in range(channel) if heights[other] == heights[channel])
-    return next((other for other in candidates if _equal(samples, other, channel)), None)
-
-
-def _equal(samples: Samples, one: int, other: int) -> bool:
-    return all(
-        np.array_equal(samples[block, one], samples[block, other]) for block in blocks_of(samples)
-    )
+def _scale(survey: Survey, channel: int) -> float:
+    peak = float(survey.peaks[channel])
+    return float(np.clip(peak, *_COMFORTABLE)) / peak

@@ -7,13 +7,16 @@ share, the level rises above the background most of the time: where somebody spe
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 import soxr
 from numpy.typing import NDArray
 
 from tenuto.audio.sound import Samples
+from tenuto.audio.survey import Survey
 
-__all__ = ["RATE", "WINDOW", "Mono", "choose_excerpts", "cut"]
+__all__ = ["RATE", "WINDOW", "Excerpts", "Mono", "choose_excerpts"]
 
 Mono = NDArray[np.float32]
 
@@ -23,24 +26,19 @@ RATE = 16_000
 WINDOW = 9.01
 """Seconds: what the meter hears at a time."""
 
-_FRAME = 0.02  # seconds
-_BLOCK = 1 << 20  # frames looked at in one go: a long recording is on disk
 _ACTIVE = 0.5  # of the way, in dB, from the background to the loud parts
 
 
-def choose_excerpts(samples: Samples, rate: int, count: int = 3) -> tuple[slice, ...]:
-    """Up to ``count`` slices of at most ``WINDOW`` seconds, in order, in frames of ``samples``.
+def choose_excerpts(survey: Survey, count: int = 3) -> tuple[slice, ...]:
+    """Up to ``count`` slices of at most ``WINDOW`` seconds, in order, in frames of the sound.
 
-    ``samples`` has the shape (frames, channels). A recording that fits into one window is one
-    slice, however short it is.
+    A recording that fits into one window is one slice, however short it is.
     """
-    frame = max(1, round(_FRAME * rate))
-    frames = len(samples) // frame
-    window = int(WINDOW * rate) // frame
+    frame, frames = survey.frame, len(survey.powers)
+    window = int(WINDOW * survey.rate) // frame
     if frames <= window:
-        return (slice(0, len(samples)),)
-    active = _active_frames(samples, frame)
-    heard = np.concatenate([[0], np.cumsum(active)])
+        return (slice(0, survey.frames),)
+    heard = np.concatenate([[0], np.cumsum(_active(survey.powers))])
     activity = heard[window:] - heard[:-window]
     shares = np.array_split(activity, min(count, -(-frames // window)))
     firsts = np.cumsum([0, *(len(share) for share in shares[:-1])])
@@ -48,25 +46,36 @@ def choose_excerpts(samples: Samples, rate: int, count: int = 3) -> tuple[slice,
     return tuple(slice(start * frame, (start + window) * frame) for start in starts)
 
 
-def cut(samples: Samples, rate: int, excerpt: slice) -> Mono:
-    """The excerpt as the meters hear it: one channel (the mean of all), 16 kHz."""
-    mono: Mono = samples[excerpt].mean(axis=1, dtype=np.float32)
-    if rate == RATE or not len(mono):
-        return mono
-    resampled: Mono = soxr.resample(mono, rate, RATE)
-    return resampled
+class Excerpts:
+    """Cuts excerpts out of a sound that goes by."""
+
+    def __init__(self, slices: Sequence[slice]) -> None:
+        self._slices = slices
+        self._parts: list[list[Mono]] = [[] for _ in slices]
+        self._frames = 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether the last of them has gone by."""
+        return all(self._frames >= each.stop for each in self._slices)
+
+    def see(self, block: Samples) -> None:
+        """The next frames of the sound."""
+        for excerpt, parts in zip(self._slices, self._parts, strict=True):
+            part = block[max(excerpt.start - self._frames, 0) : max(excerpt.stop - self._frames, 0)]
+            if len(part):
+                parts.append(part.mean(axis=1, dtype=np.float32))
+        self._frames += len(block)
+
+    def heard(self, rate: int) -> Iterator[Mono]:
+        """Each as the meters hear it: one channel (the mean of all), 16 kHz."""
+        for parts in self._parts:
+            mono = np.concatenate([np.zeros(0, np.float32), *parts])
+            yield mono if rate == RATE or not len(mono) else soxr.resample(mono, rate, RATE)
 
 
-def _active_frames(samples: Samples, frame: int) -> NDArray[np.bool_]:
-    block = max(1, _BLOCK // frame) * frame
-    whole = len(samples) // frame * frame
-    power = [
-        np.mean(np.square(samples[start : min(start + block, whole)]), axis=1)
-        .reshape(-1, frame)
-        .mean(axis=1)
-        for start in range(0, whole, block)
-    ]
-    level = 10 * np.log10(np.concatenate(power) + 1e-10)
+def _active(powers: NDArray[np.float32]) -> NDArray[np.bool_]:
+    level = 10 * np.log10(powers + 1e-10)
     background, loud = np.percentile(level, (10, 95))
     active: NDArray[np.bool_] = level > background + _ACTIVE * (loud - background)
     return active

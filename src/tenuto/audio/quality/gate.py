@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
-from tenuto.audio.sound import Samples
+from tenuto.audio.sound import Samples, blocks_of
+from tenuto.audio.survey import Survey, Surveyor, survey_of
 from tenuto.errors import ConfigurationError
 
-from .excerpts import Mono, choose_excerpts, cut
+from .excerpts import Excerpts, Mono, choose_excerpts
 from .meter import Dnsmos, Meter
 from .sanity import broken_law
 from .survival import Survival, compare
@@ -61,7 +64,13 @@ class Gate:
 
         ``before`` has the shape (frames, channels) and is finite; ``rate`` is in Hz.
         """
-        return Hearing(self, before, rate)
+        hearing = self.attend(survey_of(before, rate))
+        deque(hearing.before(blocks_of(before)), maxlen=0)
+        return hearing
+
+    def attend(self, survey: Survey) -> Hearing:
+        """Get ready to judge outputs for an input that goes by; ``survey`` is the input's."""
+        return Hearing(self, survey)
 
     def judge(self, before: Samples, after: Samples, rate: int) -> Verdict:
         """Whether ``after`` may take the place of ``before``.
@@ -73,12 +82,30 @@ class Gate:
 
 
 class Hearing:
-    """An input, as its outputs are compared with it. For one thread at a time."""
+    """An input, as its outputs are compared with it. For one thread at a time.
 
-    def __init__(self, gate: Gate, before: Samples, rate: int) -> None:
+    While a sound goes by, blocks pass through ``before`` and ``after``; then ``verdict`` judges.
+    """
+
+    def __init__(self, gate: Gate, survey: Survey) -> None:
         self._gate = gate
-        self._before = before
-        self._rate = rate
+        self._survey = survey
+        self._slices = choose_excerpts(survey, gate.excerpts)
+        self._input = self._output = Excerpts(self._slices)
+        self._surveyor = Surveyor(survey.rate, survey.channels)
+
+    def before(self, blocks: Iterator[Samples]) -> Iterator[Samples]:
+        """The input, from its beginning; excerpts are taken of it until there are all."""
+        if self._input.complete:
+            return blocks
+        self._input = Excerpts(self._slices)
+        return _seen(blocks, self._input.see)
+
+    def after(self, blocks: Iterator[Samples], channels: int) -> Iterator[Samples]:
+        """A new output, from its beginning."""
+        self._output = Excerpts(self._slices)
+        self._surveyor = Surveyor(self._survey.rate, channels)
+        return _seen(blocks, self._output.see, self._surveyor.see)
 
     @cached_property
     def quality(self) -> float | None:
@@ -90,9 +117,17 @@ class Hearing:
 
         Raises ConfigurationError where the meter is not installed.
         """
-        if (law := broken_law(self._before, after, self._rate)) is not None:
+        deque(self.after(blocks_of(after), after.shape[1]), maxlen=0)
+        return self.verdict()
+
+    def verdict(self) -> Verdict:
+        """Whether the output that has just gone by may take the place of the input.
+
+        Raises ConfigurationError where the meter is not installed.
+        """
+        if (law := broken_law(self._survey, self._surveyor.survey())) is not None:
             return self._verdict(0.0, THRESHOLD, None, law, no_worse=False)
-        heard = [cut(after, self._rate, excerpt) for excerpt in self._excerpts]
+        heard = list(self._output.heard(self._survey.rate))
         quality = _opinion(self._gate.meter, heard)
         survival = self._survival(heard)
         sure = 1.0 if survival is None else confidence(survival, self._change(quality))
@@ -104,12 +139,8 @@ class Hearing:
         return self._verdict(sure, THRESHOLD, quality)
 
     @cached_property
-    def _excerpts(self) -> tuple[slice, ...]:
-        return choose_excerpts(self._before, self._rate, self._gate.excerpts)
-
-    @cached_property
     def _heard(self) -> list[Mono]:
-        return [cut(self._before, self._rate, excerpt) for excerpt in self._excerpts]
+        return list(self._input.heard(self._survey.rate))
 
     def _survival(self, heard: list[Mono]) -> Survival | None:
         compared = (compare(*pair) for pair in zip(self._heard, heard, strict=True))
@@ -143,6 +174,13 @@ def _meter(meter: Meter | Literal["dnsmos", "none"]) -> Meter | None:
     if isinstance(meter, str):
         return Dnsmos() if meter == "dnsmos" else None
     return meter
+
+
+def _seen(blocks: Iterator[Samples], *watchers: Callable[[Samples], object]) -> Iterator[Samples]:
+    for block in blocks:
+        for see in watchers:
+            see(block)
+        yield block
 
 
 def _opinion(meter: Meter | None, heard: list[Mono]) -> float | None:

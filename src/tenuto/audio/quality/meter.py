@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import threading
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
@@ -53,6 +53,9 @@ class Dnsmos:
     The network is loaded at the first use, once, and may be used by many threads. ``threads`` is
     how many it uses itself for one excerpt (about 0.2 s of one core for each).
     """
+
+    packages: ClassVar[tuple[str, ...]] = (_DISTRIBUTION,)
+    """Installed packages whose versions make a difference to what it says."""
 
     def __init__(self, *, threads: int = 1) -> None:
         self._threads = threads

@@ -1,15 +1,20 @@
-"""Room for a result."""
+"""Room for a whole sound."""
 
 from __future__ import annotations
 
 import mmap
 import tempfile
+from collections.abc import Iterable
 
 import numpy as np
 
-from tenuto.audio.sound import SPILL_BYTES, Samples
+from .sound import Samples
 
-__all__ = ["allocate"]
+__all__ = ["SPILL_BYTES", "allocate", "gathered"]
+
+SPILL_BYTES = 256 * 2**20
+"""Longer samples are kept in a temporary file without a name (in ``TMPDIR``), mapped into memory,
+so that the system may move them out of it."""
 
 _ZEROS = bytes(2**20)
 
@@ -29,3 +34,13 @@ def allocate(frames: int, channels: int) -> Samples:
         file.flush()
         mapped = mmap.mmap(file.fileno(), size)
     return np.frombuffer(mapped, np.float32).reshape(frames, channels)
+
+
+def gathered(blocks: Iterable[Samples], room: Samples) -> Samples:
+    """``room``, filled with the blocks; together they are as long as it is."""
+    position = 0
+    for block in blocks:
+        room[position : position + len(block)] = block
+        position += len(block)
+    assert position == len(room), "there are fewer frames than were promised"
+    return room

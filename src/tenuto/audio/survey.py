@@ -1,0 +1,154 @@
+"""What one pass over a sound tells, in little room: all that is later asked of it as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .sound import Samples, blocks_of
+
+__all__ = ["Survey", "Surveyor", "survey_of"]
+
+_FULL_SCALE = 0.999
+_FRAME = 0.02  # seconds
+
+_Line = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Survey:
+    """A sound from afar. It takes 200 bytes for each second of the sound."""
+
+    rate: int
+    """In Hz."""
+    frames: int
+    peaks: NDArray[np.float32]
+    """The largest magnitude in each channel; NaN where it has one."""
+    twins: tuple[int | None, ...]
+    """For each channel, the first one before it that is the same, sample for sample."""
+    level: float
+    """Root mean square of all samples."""
+    clipped: float
+    """Share of all samples at full scale."""
+    frame: int
+    """How many instants each of the ``powers`` is about."""
+    powers: NDArray[np.float32]
+    """Mean square of each 20 ms, over all channels; without an unfinished end."""
+    crests: NDArray[np.float32]
+    """The largest magnitude in each second, over all channels."""
+
+    @property
+    def channels(self) -> int:
+        """How many values each instant has."""
+        return len(self.peaks)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Frames and channels."""
+        return self.frames, self.channels
+
+    @property
+    def duration(self) -> float:
+        """In seconds."""
+        return self.frames / self.rate
+
+    @property
+    def finite(self) -> bool:
+        """Whether every sample is a finite number."""
+        return bool(np.isfinite(self.peaks).all())
+
+
+class Surveyor:
+    """Makes the survey of a sound of ``rate`` Hz whose blocks it sees, in order."""
+
+    def __init__(self, rate: int, channels: int) -> None:
+        self._rate = rate
+        self._frame = max(1, round(_FRAME * rate))
+        self._frames = 0
+        self._peaks = np.zeros(channels, np.float32)
+        self._families = [list(range(channels))]
+        self._power = self._clipped = 0.0
+        self._powers: list[_Line] = []
+        self._rest = np.zeros(0, np.float32)
+        self._crests: list[_Line] = []
+        self._crest = 0.0
+
+    def see(self, block: Samples) -> None:
+        """The next frames of the sound."""
+        if not block.size:
+            self._frames += len(block)
+            return
+        with np.errstate(over="ignore", invalid="ignore"):  # what is no sound is found by its peak
+            magnitude = np.abs(block)
+            np.maximum(self._peaks, magnitude.max(axis=0), out=self._peaks)  # keeps a NaN
+            square = np.square(block)
+            self._power += float(np.sum(square, dtype=np.float64))
+            self._clipped += float(np.count_nonzero(magnitude >= _FULL_SCALE))
+            self._add_powers(_over_channels(square, np.mean))
+            self._add_crests(_over_channels(magnitude, np.max))
+        self._families = [part for family in self._families for part in _parted(family, block)]
+        self._frames += len(block)
+
+    def survey(self) -> Survey:
+        """Of all that was seen."""
+        size = max(1, self._frames * len(self._peaks))
+        begun = [self._crest] if self._frames % self._rate else []
+        twins: list[int | None] = [None] * len(self._peaks)
+        for family in self._families:
+            for other in family[1:]:
+                twins[other] = family[0]
+        return Survey(
+            rate=self._rate,
+            frames=self._frames,
+            peaks=self._peaks,
+            twins=tuple(twins),
+            level=(self._power / size) ** 0.5,
+            clipped=self._clipped / size,
+            frame=self._frame,
+            powers=np.concatenate([np.zeros(0, np.float32), *self._powers]),
+            crests=np.concatenate([*self._crests, np.array(begun, np.float32)]),
+        )
+
+    def _add_powers(self, line: _Line) -> None:
+        line = np.concatenate((self._rest, line))
+        whole = len(line) // self._frame * self._frame
+        if whole:
+            self._powers.append(line[:whole].reshape(-1, self._frame).mean(axis=1))
+        self._rest = line[whole:].copy()
+
+    def _add_crests(self, line: _Line) -> None:
+        to_the_second = self._rate - self._frames % self._rate
+        starts = [0, *range(to_the_second, len(line), self._rate)]
+        found = np.maximum.reduceat(line, starts)
+        found[0] = np.maximum(found[0], self._crest)  # keeps a NaN
+        ends = (self._frames + len(line)) % self._rate == 0
+        self._crests.append(found if ends else found[:-1])
+        self._crest = 0.0 if ends else float(found[-1])
+
+
+def survey_of(samples: Samples, rate: int) -> Survey:
+    """The survey of a whole sound, of shape (frames, channels)."""
+    surveyor = Surveyor(rate, samples.shape[1])
+    for block in blocks_of(samples):
+        surveyor.see(block)
+    return surveyor.survey()
+
+
+def _over_channels(block: Samples, what: Callable[..., Any]) -> _Line:
+    line: _Line = block[:, 0] if block.shape[1] == 1 else what(block, axis=1)
+    return line
+
+
+def _parted(family: list[int], block: Samples) -> Iterator[list[int]]:
+    """The channels of ``family``, equal so far, in groups of those that still are."""
+    if len(family) == 1:
+        yield family
+        return
+    groups: dict[bytes, list[int]] = {}
+    for channel in family:
+        groups.setdefault(block[:, channel].tobytes(), []).append(channel)
+    yield from groups.values()

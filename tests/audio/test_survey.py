@@ -1,0 +1,86 @@
+"""A survey tells the same of a sound however the sound comes in blocks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tenuto.audio.sound import chunked
+from tenuto.audio.survey import Surveyor, survey_of
+from tests.thoroughness import REPEATABLE, examples
+
+
+def in_blocks(samples, rate, sizes):
+    surveyor = Surveyor(rate, samples.shape[1])
+    position = 0
+    for size in [*sizes, len(samples)]:
+        surveyor.see(samples[position : position + size])
+        position += size
+    return surveyor.survey()
+
+
+@settings(max_examples=examples(60), deadline=None, derandomize=REPEATABLE)
+@given(
+    frames=st.integers(0, 3_000),
+    channels=st.integers(1, 4),
+    rate=st.sampled_from([1, 7, 50, 441, 1_000, 8_000]),
+    sizes=st.lists(st.integers(0, 900), max_size=8),
+    seed=st.integers(0, 99),
+)
+def test_it_is_that_of_the_whole(frames, channels, rate, sizes, seed):
+    random = np.random.default_rng(seed)
+    samples = np.round(random.uniform(-1.2, 1.2, (frames, channels)), 1).astype(np.float32)
+    samples[:, -1] = samples[:, 0]
+    seen = in_blocks(samples, rate, sizes)
+    frame = max(1, round(0.02 * rate))
+    whole = frames // frame * frame
+    powers = (samples[:whole] ** 2).mean(axis=1).reshape(-1, frame).mean(axis=1)
+    crests = [np.abs(samples[second : second + rate]).max() for second in range(0, frames, rate)]
+    assert (seen.shape, seen.duration) == (samples.shape, frames / rate)
+    assert seen.frame == frame
+    np.testing.assert_allclose(seen.powers, powers, rtol=1e-6)
+    np.testing.assert_array_equal(seen.crests, np.array(crests, np.float32))
+    np.testing.assert_array_equal(seen.peaks, np.abs(samples).max(axis=0, initial=0))
+    assert seen.twins[-1] == (0 if channels > 1 else None)
+    if frames:
+        assert seen.level == pytest.approx(np.sqrt(np.mean(samples.astype(float) ** 2)), rel=1e-6)
+        assert seen.clipped == pytest.approx(np.mean(np.abs(samples) > 0.95))
+
+
+def test_channels_that_differ_late_are_no_twins():
+    samples = np.random.default_rng(0).uniform(-1, 1, (1_000, 5)).astype(np.float32)
+    samples[:, 1] = samples[:, 3] = samples[:, 0]
+    samples[:, 4] = samples[:, 2]
+    samples[-1, 3] += 0.5
+    assert in_blocks(samples, 100, [300, 300]).twins == (None, 0, None, None, 2)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38])
+def test_a_sample_that_is_no_sound_shows_in_the_peak(value):
+    samples = np.zeros((500, 2), np.float32)
+    samples[123, 1] = value
+    survey = survey_of(samples, 100)
+    assert survey.finite == (value == 3e38)
+    assert survey.peaks[0] == 0
+    assert not survey.peaks[1] < 1e38
+
+
+def test_twelve_hours_of_sound_take_ten_megabytes_at_most():
+    seconds = 60
+    survey = survey_of(np.zeros((seconds * 16_000, 1), np.float32), 16_000)
+    a_second = (survey.powers.nbytes + survey.crests.nbytes) / seconds
+    assert a_second * 12 * 3600 < 10e6
+
+
+@settings(max_examples=examples(60), deadline=None, derandomize=REPEATABLE)
+@given(sizes=st.lists(st.integers(0, 50), max_size=20), size=st.integers(1, 60))
+def test_chunks_are_all_of_the_sound_in_one_size(sizes, size):
+    samples = np.arange(2 * sum(sizes), dtype=np.float32).reshape(-1, 2)
+    blocks = np.split(samples, np.cumsum(sizes)) if sizes else []
+    chunks = list(chunked(blocks, size))
+    assert all(len(chunk) == size for chunk in chunks[:-1])
+    assert all(0 < len(chunk) <= size for chunk in chunks)
+    together = np.concatenate(chunks) if chunks else samples[:0]
+    np.testing.assert_array_equal(together, samples)
