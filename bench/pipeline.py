@@ -22,8 +22,9 @@ from tenuto.audio.codec import decode, encode
 from tenuto.audio.engines import engine_for
 from tenuto.audio.enhance import Enhancer
 from tenuto.audio.quality import Dnsmos, Gate
-from tenuto.audio.quality.excerpts import choose_excerpts, cut
+from tenuto.audio.quality.excerpts import Excerpts, choose_excerpts
 from tenuto.audio.sound import Samples
+from tenuto.audio.survey import survey_of
 from tenuto.journal import Journal
 
 ROUNDS = 5
@@ -52,9 +53,12 @@ class Plain:
             encode(sound.with_samples(enhanced), out / source.name)
 
     def judge(self, before: Samples, after: Samples, rate: int) -> None:
+        slices = choose_excerpts(survey_of(before, rate))
         for samples in (before, after):
-            for excerpt in choose_excerpts(before, rate):
-                self._meter.measure(cut(samples, rate, excerpt))
+            excerpts = Excerpts(slices)
+            excerpts.see(samples)
+            for heard in excerpts.heard(rate):
+                self._meter.measure(heard)
 
 
 class Gated(Plain):
