@@ -89,6 +89,10 @@ def at_work(gate, count=1):
     wait_for(lambda: waiting.exists() and len(waiting.read_text().split()) >= count)
 
 
+def drafts(tmp_path):
+    return list((tmp_path / "out").glob(".tenuto-*.part"))
+
+
 def test_a_cluster_of_ones_own_does_the_work_and_its_errors_come_home(join, tmp_path):
     record(tmp_path / "a.wav")
     (tmp_path / "bad.wav").write_text("words, words, words")
@@ -144,6 +148,7 @@ def test_an_attempt_whose_worker_is_killed_is_made_by_another(join, dask, gate, 
         workers.submit(task(tmp_path))
         at_work(gate)
         first.kill()
+        wait_for(lambda: not drafts(tmp_path))
         dask.start_worker()
         at_work(gate, 2)
         gate.touch()
@@ -205,7 +210,7 @@ def test_an_attempt_ends_with_the_run_that_wanted_it(join, dask, gate, tmp_path)
     workers.submit(task(tmp_path))
     at_work(gate)
     workers.kill()  # the gate stays shut: the process must not wait for it
-    wait_for(lambda: not list((tmp_path / "out").glob(".tenuto-*")))
+    wait_for(lambda: not drafts(tmp_path))
     gate.touch()
     assert not (tmp_path / "out/a.wav").exists()
 

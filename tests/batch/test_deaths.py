@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tenuto.audio import output
 from tenuto.batch import Batch, Item, Patience
 from tenuto.batch.executors import Answer, Death, Manner, Task
 from tenuto.batch.executors.local import LocalWorkers, Recycling
@@ -101,7 +102,7 @@ def test_what_a_worker_was_writing_goes_with_it_and_nothing_else_does(tmp_path):
     with workers() as executor:
         executor.submit(task_of(source, out))
         (worker,) = executor._busy.values()
-        drafts = [out / f".tenuto-{pid}-0.part" for pid in (worker.process.pid, 1)]
+        drafts = [out / f"{output._of(pid)}0.part" for pid in (worker.process.pid, 1)]
         for draft in drafts:
             draft.touch()
         executor.kill()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import platform
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -30,7 +32,7 @@ class Drafts:
         folder = self.output.parent
         folder.mkdir(parents=True, exist_ok=True)
         # The name does not contain the output's: that may be as long as a name may be.
-        path = folder / f"{_PREFIX}{os.getpid()}-{secrets.token_hex(4)}{_SUFFIX}"
+        path = folder / f"{_of(os.getpid())}{secrets.token_hex(4)}{_SUFFIX}"
         self._paths.append(path)
         return path
 
@@ -83,10 +85,16 @@ def is_draft(name: str) -> bool:
 
 
 def discard_drafts(folder: Path, pid: int) -> None:
-    """Remove what the process ``pid``, which has ended, was writing in ``folder``."""
+    """Remove what the process ``pid`` of this machine, which has ended, was writing there."""
     with suppress(OSError):  # a draft that stays hurts nobody; the folder may be gone
-        for path in folder.glob(f"{_PREFIX}{pid}-*{_SUFFIX}"):
+        for path in folder.glob(f"{_of(pid)}*{_SUFFIX}"):
             path.unlink()
+
+
+def _of(pid: int) -> str:
+    """How the drafts of a process begin. Machines that share a folder have the same numbers."""
+    machine = blake2b(platform.node().encode(), digest_size=3).hexdigest()
+    return f"{_PREFIX}{machine}-{pid}-"
 
 
 def _sync(path: Path) -> None:

@@ -10,7 +10,7 @@ import os
 import re
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from tenuto.audio.faults import in_words
+from tenuto.audio.output import discard_drafts
 from tenuto.batch.content import content_of
 from tenuto.batch.executors import Answer, Halt, Recognised, Task, Trouble, Unchanged
 from tenuto.batch.memory import be_first_to_go, keep_to
@@ -77,7 +78,8 @@ def serve(pipe: Connection, settings: WorkerSettings, notes: Path) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run decides what Ctrl-C ends
     os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
     be_first_to_go()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    at_work: list[Task] = []
+    threading.Thread(target=_end_with_parent, args=(at_work,), daemon=True).start()
     watchdog = Watchdog(notes, settings.patience)
     with pipe, open_journal(settings.journal) as journal:
         work = _Work(settings, journal, watchdog, pipe.send)
@@ -86,6 +88,7 @@ def serve(pipe: Connection, settings: WorkerSettings, notes: Path) -> None:
                 task: Task = pipe.recv()
             except EOFError:
                 break
+            at_work[:] = [task]
             pipe.send(work.on(task))
             watchdog.rest()
 
@@ -179,9 +182,14 @@ class _Noting(ErrorReporter):
         return event
 
 
-def _end_with_parent() -> None:
-    """A run that is killed takes its workers along: the next run may begin at once."""
+def _end_with_parent(at_work: Sequence[Task]) -> None:
+    """A run that is killed takes its workers along: the next run may begin at once.
+
+    Of a cluster the run may go on, and would not know of the draft.
+    """
     parent = parent_process()
     assert parent is not None, "a worker is started by a run"
     wait([parent.sentinel])
+    for task in at_work:
+        discard_drafts(Path(task.item.output).parent, os.getpid())
     os._exit(_ORPHANED)
