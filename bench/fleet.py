@@ -168,17 +168,20 @@ def _probes(url: str, rounds: int) -> str:
         for permits in PERMITS:
             found = [_probe(node, processes, permits, number) for number in range(rounds)]
             let_through = ", ".join(str(inside) for inside, _ in found)
-            rows.append((f"{permits}", let_through, f"{sum(each for _, each in found)}"))
+            rows.append((f"{permits}", let_through, ", ".join(str(late) for _, late in found)))
     return (
         f"**Probes that {PROCESSES} processes with {CALLERS} callers each let through** while a "
-        f"circuit is half open, in each of {rounds} rounds; goal: as many as there are permits.\n\n"
-        + table(("permits", "let through, by round", "asked and not answered in time"), rows)
+        f"circuit is half open, in each of {rounds} rounds; goal: as many as there are permits, "
+        "while answers come in time: a call that has waited for a quarter of a second decides by "
+        "itself.\n\n"
+        + table(("permits", "let through, by round", "answers that came too late, or never"), rows)
     )
 
 
 def _probe(
     node: RedisState, processes: list[Process], permits: int, number: int
 ) -> tuple[int, int]:
+    """How many were let through, and for how many the answer came too late."""
     name = f"probe {permits} {number}"
     breaker = tripping(name, node, permits)
     for process in processes:
@@ -192,7 +195,7 @@ def _probe(
     for process in processes:
         process.say(ends)
     heard = [process.hear() for process in processes]
-    return sum(inside for inside, _ in heard), sum(unanswered for _, unanswered in heard)
+    return sum(inside for inside, _ in heard), sum(late for _, late in heard)
 
 
 if __name__ == "__main__":

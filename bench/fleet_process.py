@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import subprocess
 import sys
 import threading
@@ -15,7 +16,7 @@ from typing import Self
 
 from tenuto.errors import CircuitOpenError
 from tenuto.policies import CircuitBreaker, State
-from tenuto.state import RedisState
+from tenuto.state import Answered, Operation, RedisState, Reply
 
 OPEN_TIME = 1.0  # seconds
 PROBING = 1.5  # seconds in which callers go on after that
@@ -86,7 +87,7 @@ def _watch(node: RedisState, name: str) -> None:
         pause.wait(CALLS_EVERY)
 
 
-def _probe(node: RedisState, name: str, permits: int, callers: int) -> None:
+def _probe(node: Timed, name: str, permits: int, callers: int) -> None:
     """Have many call, before and after the circuit is half open; how many were let through."""
     breaker, pause = tripping(name, node, permits), threading.Event()
     _write("ready")
@@ -94,8 +95,8 @@ def _probe(node: RedisState, name: str, permits: int, callers: int) -> None:
         pause.wait(0.001)
     _write("open")
     (ends,) = _read()
-    before = node.status().unanswered
     inside = []
+    del node.waited[:]
 
     @breaker
     def held() -> None:
@@ -113,7 +114,32 @@ def _probe(node: RedisState, name: str, permits: int, callers: int) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    _write([len(inside), node.status().unanswered - before])
+    late = sum(waited > node.patience for waited in list(node.waited))
+    _write([len(inside), late])
+
+
+class Timed(RedisState):
+    """A node that notes how long its questions took; for ever, if there was no answer.
+
+    A call waits ``patience`` seconds and decides by itself then. What is answered after that, the
+    node does not count as unanswered.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.waited: list[float] = []
+
+    def ask(self, operation: Operation, answered: Answered) -> bool:
+        began = time.monotonic()
+
+        def heard(reply: Reply | None) -> None:
+            self.waited.append(math.inf if reply is None else time.monotonic() - began)
+            answered(reply)
+
+        asked = super().ask(operation, heard)
+        if not asked:
+            self.waited.append(math.inf)
+        return asked
 
 
 def _read():
@@ -126,7 +152,7 @@ def _write(what: object) -> None:
 
 def main() -> None:
     """Do what is read, until there is no more."""
-    with RedisState(sys.argv[1]) as node:
+    with Timed(sys.argv[1]) as node:
         while (told := _read()) is not None:
             what, *arguments = told
             {"watch": _watch, "probe": _probe}[what](node, *arguments)

@@ -327,3 +327,11 @@ def test_two_runs_cannot_share_an_output_folder(tenuto, started):
     ended = tenuto("enhance", "in", "-o", "out", *FAST)
     assert ended.exit_code == 2
     assert "another run writes to" in ended.stderr
+
+
+def test_workers_are_held_to_the_memory_that_was_asked_for(tenuto, recordings):
+    ended = tenuto("enhance", "in", "-o", "out", "--memory-limit", "100M", *FAST)
+    assert ended.exit_code == 2
+    assert "256 MB or more" in ended.stderr
+    ended = tenuto("enhance", "in", "-o", "out", "--memory-limit", "600M", *FAST)
+    assert ended.exit_code == 0

@@ -10,6 +10,7 @@ import threading
 
 import pytest
 
+from tenuto.clock import SimulatedClock
 from tenuto.errors import CircuitOpenError, ConfigurationError
 from tenuto.machines import State
 from tenuto.policies import CircuitBreaker
@@ -414,6 +415,25 @@ def test_a_question_that_waited_too_long_is_not_asked_any_more(node):
     asker._patience = -1.0
     assert asker.ask(here.circuit.shared.report(), answers.append)
     until(lambda: answers == [None])
+    assert late.status().unanswered == 1
+
+
+def test_an_answer_that_comes_too_late_counts_as_none(node, monkeypatch):
+    late = node()
+    here = breaker(late)
+    ready(late)
+    answers, asker = [], late._asker
+    run = asker.line.run
+
+    def slowly(operations):
+        asker._clock = SimulatedClock()
+        asker._clock.advance(1e9)  # long after anybody has waited for it
+        return run(operations)
+
+    monkeypatch.setattr(asker.line, "run", slowly)
+    assert asker.ask(here.circuit.shared.report(), answers.append)
+    until(lambda: answers)
+    assert answers != [None]
     assert late.status().unanswered == 1
 
 

@@ -76,6 +76,7 @@ class Asker:
             if isinstance(answer, Exception):
                 self._give_up(each)
             else:
+                self.unanswered += self._clock.monotonic() > each.expires  # in time, that is
                 each.answered(answer)
 
     def _give_up(self, question: _Question) -> None:
