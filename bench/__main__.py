@@ -18,7 +18,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import batch, budget, errors, fleet, pipeline, quality
+from bench import batch, budget, errors, fleet, long, pipeline, quality
 from bench.guards.__main__ import report as guards_report
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -35,6 +35,7 @@ SECTIONS: dict[str, tuple[str, Callable[[], str]]] = {
     "What an error costs": ("bench.errors", errors.report),
     "What a fleet costs, and gets": ("bench.fleet", fleet.report),
     "What protection costs a pipeline": ("bench.pipeline", pipeline.report),
+    "What long recordings need": ("bench.long", long.report),
     "What a million recordings cost": ("bench.batch", batch.report),
     "How soon a doomed run is stopped": ("bench.budget", budget.report),
     "What the tiers are worth": (

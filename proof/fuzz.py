@@ -54,13 +54,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "-len_control=0",
         f"-artifact_prefix={_FOLDER}/",
     ]
-    what = chosen.inputs or [
-        f"-max_total_time={chosen.seconds}",
-        "-print_final_stats=1",
-        str(corpus),
-    ]
     # The fuzzer ends its process, so that it has one of its own.
-    return subprocess.call([sys.executable, "-m", "proof.fuzz_target", *limits, *what])
+    command = [sys.executable, "-m", "proof.fuzz_target", *limits]
+    if chosen.inputs:
+        return subprocess.call([*command, *chosen.inputs])
+    log = _FOLDER / "log"
+    longer = [f"-max_total_time={chosen.seconds}", "-print_final_stats=1", str(corpus)]
+    with log.open("w") as said:
+        status = subprocess.call([*command, *longer], stderr=said)
+    lines = log.read_text("utf-8", "replace").splitlines()
+    shown = lines[-40:] if status else [line for line in lines if line.startswith("stat::")]
+    print("\n".join(shown))
+    return status
 
 
 if __name__ == "__main__":

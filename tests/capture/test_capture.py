@@ -422,6 +422,26 @@ def test_a_class_whose_class_is_hostile_is_told_by_its_name():
     assert event.frames[-1].function == "raised"
 
 
+@pytest.mark.parametrize("problem", [RuntimeError, SystemExit, GeneratorExit])
+def test_an_error_that_will_not_say_whose_fault_it_is_is_a_bug(problem):
+    class Odd(ConnectionError):
+        @property
+        def fault_class(self):
+            raise problem
+
+    assert capture(Odd("x")).fault_class is FaultClass.BUG
+
+
+def test_ctrl_c_while_it_is_asked_whose_fault_it_is_is_not_swallowed():
+    class Slow(Exception):
+        @property
+        def fault_class(self):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        capture(Slow())
+
+
 def test_what_is_no_error_at_all_has_an_event_too():
     event = capture("not an error", context={"a": 1})
     assert captured_id("not an error") is None

@@ -7,7 +7,7 @@ import sys
 import types
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tenuto
@@ -15,6 +15,12 @@ from tenuto import current_context, extract, inject, scope
 from tenuto.capture import capture
 from tests.thoroughness import REPEATABLE, examples
 
+SETTINGS = settings(
+    max_examples=examples(100),
+    deadline=None,
+    derandomize=REPEATABLE,
+    suppress_health_check=[HealthCheck.too_slow],  # which is said of a busy machine
+)
 TRACEPARENT = f"00-{'ab' * 16}-{'cd' * 8}-01"
 
 
@@ -152,7 +158,7 @@ def test_only_the_first_fields_of_a_carrier_are_looked_at():
     assert extract({"tenuto-context": '{"a":1}', **carrier}) == {"a": 1}
 
 
-@settings(max_examples=examples(100), deadline=None, derandomize=REPEATABLE)
+@SETTINGS
 @given(
     st.dictionaries(
         st.sampled_from(["tenuto-context", "traceparent", b"tenuto-context"]) | st.text(),
@@ -167,7 +173,7 @@ def test_any_carrier_gives_a_context_that_can_be_used(carrier):
 TEXT = st.text(st.characters(), max_size=30)
 
 
-@settings(max_examples=examples(100), deadline=None, derandomize=REPEATABLE)
+@SETTINGS
 @given(st.dictionaries(TEXT, TEXT | st.integers(-9, 9) | st.booleans() | st.none(), max_size=5))
 def test_what_was_sent_once_is_the_same_when_it_is_sent_on(context):
     with scope(**context):

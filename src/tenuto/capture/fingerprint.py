@@ -48,8 +48,7 @@ def fingerprint(
     ``message`` is what the error says of itself, where that has been asked already.
     """
     for explicit in (context.get("fingerprint"), dict_of(error).get("fingerprint")):
-        parts = _explicit(explicit)
-        if parts:
+        if explicit is not None and (parts := _explicit(explicit)):
             return _digest("explicit", *parts)
     is_endless = issubclass(type(error), RecursionError)
     where = places(traceback_of(error))

@@ -90,10 +90,13 @@ def _is_in_app(file: str, module: str) -> bool:
 def places(traceback: TracebackType | None) -> dict[Place, int]:
     """The places that a traceback leads through, from the outside in, and how often each."""
     found: dict[Place, int] = {}
-    for step in _walk(traceback):
-        frame = step.tb_frame
+    left = _LONGEST_WALK
+    while traceback is not None and left:
+        frame = traceback.tb_frame
         place = _places.get(id(frame.f_code)) or place_of(frame)
         found[place] = found.get(place, 0) + 1
+        traceback = traceback.tb_next
+        left -= 1
     return found
 
 

@@ -1,43 +1,50 @@
-"""Secrets that stand in a text beside their name: ``password=…``, ``"token": "…"``, ``--key …``.
+"""Where a text holds the values of secret names: ``password=…``, ``"token": "…"``, ``--key …``.
 
-Every search is linear in the length of the text, whatever is in it: repetitions are possessive or
-short, and no place is a beginning twice.
+Every name is looked at, also inside of what has turned out to be the value of another: what looks
+like one may be the next name, after a name without a value, as in ``password= token: "…"``.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from .secret_names import is_secret, is_secret_setting
 
-__all__ = ["REDACTED", "scrub_elements", "scrub_flags", "scrub_pairs"]
+__all__ = ["Span", "in_elements", "in_flags", "in_pairs"]
 
-REDACTED = "[redacted]"
+Span = tuple[int, int]
+"""Where something begins in a text, and where it has ended."""
 
-_SIGN_AFTER_NAME = r"""
+_NAME = re.compile(
+    r"""
+    (?<![\w-]) (?P<name>[\w-]{1,100}+(?:[ ]key\b)?+)
     (?:\\{0,3}["'])?+ \]?+                      # the end of a quotation, of environ["NAME"]
     (?P<sign>\s{0,3}+ [=:!]{1,3}+ >?+ \s{0,3}+)
-"""
-_SIGN = re.compile(_SIGN_AFTER_NAME, re.VERBOSE)
-_NAME = re.compile(
-    rf"(?<![\w-]) (?P<name>[\w-]{{1,100}}+(?:[ ]key\b)?+) {_SIGN_AFTER_NAME}",
-    re.VERBOSE | re.IGNORECASE,
-)
-_VALUE = re.compile(
-    r"""
-    (?!\[redacted|(?:bearer|basic)\s)
     (?:(?:str|bytes|SecretStr|str[ ]\|[ ]None|Optional\[str\])\s{0,3}=\s{0,3})?+   # annotation
-    (?: [bruf]{0,2} (?: \"{3}[\s\S]*?(?:\"{3}|\Z) | '{3}[\s\S]*?(?:'{3}|\Z)
-                      | (["'])(?:\\[\s\S]|(?!\1)[^\\])*+ \1?+ )
-      | (\\{1,3}["'])(?:(?!\2)[\s\S])*+ (?:\2)?+           # quoted inside a quotation
-      | [\[({] [^\])}\n]*+ [\])}]?+
-      | [|>][-+\d]{0,2}[ ]*+\r?\n[^\n]*+                    # a block of YAML
-      | (?P<bare> (?: [^\s,;&"'<>)\]}]
-          | ["')\]}](?=[^\s,;&"'<>)\]}])
-          | [,;&](?=[^\s,;&"'<>=:]{1,60}+(?:[\s,;&"'<>]|\Z)) )++ )  # not before a name
-    )
+    (?!\[redacted|(?:bearer|basic)\s)
     """,
     re.VERBOSE | re.IGNORECASE,
+)
+_QUOTED = re.compile(
+    r"""
+    [bruf]{0,2} (?: \"{3}[\s\S]*?(?:\"{3}|\Z) | '{3}[\s\S]*?(?:'{3}|\Z)
+                  | (["'])(?:\\[\s\S]|(?!\1)[^\\])*+ \1?+ )
+    | (\\{1,3}["'])(?:(?!\2)[\s\S])*+ (?:\2)?+           # in a quotation itself
+    | [|>][-+\d]{0,2}[ ]*+\r?\n[^\n]*+                    # a block of YAML
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_LISTED = re.compile(r"[\[({][^\])}\n]*+[\])}]?+")
+_BARE = re.compile(
+    r"""
+    [^\s,;&"'<>)\]}]
+    (?: [^\s,;&"'<>)\]}]
+      | ["')\]}](?=[^\s,;&"'<>)\]}])
+      | [,;&](?=[^\s,;&"'<>=:]{1,60}+(?:[\s,;&"'<>]|\Z))   # unless a next name begins
+    )*+
+    """,
+    re.VERBOSE,
 )
 _FLAG = re.compile(
     r"""
@@ -51,52 +58,29 @@ _ELEMENT = re.compile(
 )
 
 
-def scrub_pairs(text: str) -> str:
-    """``text`` without the values of secret names before ``=``, ``:`` and the like."""
-    kept: list[str] = []
-    done = place = 0
-    while found := _NAME.search(text, place):
+def in_pairs(text: str) -> Iterator[Span]:
+    """The values of secret names before ``=``, ``:`` and the like."""
+    # Of two values without quotes, one in the other, both end in the same place: looking again
+    # would take time with the square of the length.
+    listed = bare = 0
+    for found in _NAME.finditer(text):
         place = found.end()
-        if is_secret_setting(found["name"], found["sign"]):
-            end = _end_of_value(text, place)
-            if end > place:
-                kept += text[done:place], REDACTED
-                done = place = end
-    return "".join(kept) + text[done:] if kept else text
+        if not is_secret_setting(found["name"], found["sign"]):
+            continue
+        value = _QUOTED.match(text, place)
+        if value is None and place >= listed and (value := _LISTED.match(text, place)):
+            listed = value.end()
+        if value is None and place >= bare and (value := _BARE.match(text, place)):
+            bare = value.end()
+        if value:
+            yield value.span()
 
 
-def _end_of_value(text: str, place: int) -> int:
-    """Where the value at ``place`` ends; ``place`` where there is none.
-
-    What seems to be the value may be the next name, after a name without a value, as in
-    ``password= token: "…"``. Then the value of that goes as well.
-    """
-    end = place
-    while value := _VALUE.match(text, end):
-        end = value.end()
-        bare = value["bare"]
-        if bare is None:
-            break
-        is_name = bare[-1] in ":=" and is_secret(bare[:-1])
-        sign = _SIGN.match(text, end - is_name)
-        if sign is None:
-            break
-        end = sign.end()
-    return end
+def in_flags(text: str) -> Iterator[Span]:
+    """What follows the secret options of a command line."""
+    return (found.span("value") for found in _FLAG.finditer(text) if is_secret(found["name"]))
 
 
-def scrub_flags(text: str) -> str:
-    """``text`` without what follows the secret options of a command line."""
-    return _FLAG.sub(_without_value, text)
-
-
-def scrub_elements(text: str) -> str:
-    """``text`` without the content of XML elements with secret names."""
-    return _ELEMENT.sub(_without_value, text)
-
-
-def _without_value(match: re.Match[str]) -> str:
-    if not is_secret(match["name"]):
-        return match[0]
-    begin = match.start("value") - match.start()
-    return match[0][:begin] + REDACTED
+def in_elements(text: str) -> Iterator[Span]:
+    """The content of XML elements with secret names."""
+    return (found.span("value") for found in _ELEMENT.finditer(text) if is_secret(found["name"]))

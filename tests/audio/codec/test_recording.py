@@ -183,3 +183,11 @@ def test_a_wav_file_of_five_gigabytes_has_no_length_that_a_header_could_tell(tmp
     with path.open("r+b") as file:
         file.truncate(5_000_000_044)  # sparse
     assert probe(path).declared_frames is None
+
+
+def test_a_long_wav_file_that_holds_no_sound_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("tenuto.audio.codec.declared._MOST_BYTES", 1_000)
+    path = tmp_path / "long.wav"
+    path.write_bytes(b"RIFF\0\0\0\0WAVE" + bytes(2_000))
+    with pytest.raises(DecodeError, match="the beginning is damaged"):
+        decode(path)

@@ -34,18 +34,20 @@ def declared_frames(container: str, descriptor: int, default: int | None) -> int
 
     ``default`` for containers whose decoder tells the truth about them.
     """
-    if outgrows_its_header(container, descriptor):
-        return None
     reader = _READERS.get(container)
     return default if reader is None else reader(descriptor)
 
 
-def outgrows_its_header(container: str, descriptor: int) -> bool:
+def outgrows_its_header(descriptor: int) -> bool:
     """Whether it is a WAV file of more than 4 GiB, of which its header cannot tell the length."""
-    return container in {"WAV", "WAVEX"} and os.fstat(descriptor).st_size > _MOST_BYTES
+    head = read_at(descriptor, 0, 12)
+    is_wav = head.startswith(b"RIFF") and head.endswith(b"WAVE")
+    return is_wav and os.fstat(descriptor).st_size > _MOST_BYTES
 
 
 def _wave(descriptor: int) -> int | None:
+    if outgrows_its_header(descriptor):
+        return None
     chunks = {}
     is_wave64 = read_at(descriptor, 0, 16) == _WAVE64_RIFF
     for name, offset, size in _wave_chunks(descriptor, is_wave64=is_wave64):

@@ -70,7 +70,7 @@ class LibavReader:
         self, descriptor: int, *, strict: bool = False, ignore_length: bool = False
     ) -> None:
         self._descriptor = descriptor
-        self._container = _open(descriptor, **({"ignore_length": "1"} if ignore_length else {}))
+        self._container = _open(descriptor, ignore_length=ignore_length)
         if not self._container.streams.audio:
             self.close()
             raise DecodeError("holds no sound, only other media; name a recording")
@@ -200,14 +200,16 @@ def read_tags(descriptor: int) -> dict[str, str]:
         return {}
 
 
-def _open(descriptor: int, **more: str) -> av.container.InputContainer:
+def _open(descriptor: int, *, ignore_length: bool = False) -> av.container.InputContainer:
     os.lseek(descriptor, 0, os.SEEK_SET)
+    # In a pipe nothing can be looked for behind the sound, which may be gigabytes of silence.
+    protocol, more = ("pipe", {"ignore_length": "1"}) if ignore_length else ("fd", {})
     return av.open(
-        "fd:",
+        f"{protocol}:",
         options={
             "fd": str(descriptor),
             "format_whitelist": _DEMUXERS,
-            "protocol_whitelist": "fd",
+            "protocol_whitelist": protocol,
             **more,
         },
         metadata_errors="replace",

@@ -23,21 +23,27 @@ def open_reader(descriptor: int) -> Reader:
 
     Raises ``DecodeError`` for what neither knows, and ``OSError``.
     """
+    if outgrows_its_header(descriptor):
+        # libsndfile would go through what is beyond that length eight bytes at a time.
+        return _read_by_ffmpeg(descriptor, None, ignore_length=True)
     try:
         reader = SndfileReader(descriptor)
     except soundfile.LibsndfileError as error:
         refusal = error
     else:
-        if outgrows_its_header(reader.source.container, descriptor):
-            reader.close()
-            return LibavReader(descriptor, ignore_length=True)
         return reader if reader.expected_frames else _second_opinion(descriptor, reader)
+    return _read_by_ffmpeg(descriptor, refusal)
+
+
+def _read_by_ffmpeg(
+    descriptor: int, refusal: soundfile.LibsndfileError | None, *, ignore_length: bool = False
+) -> Reader:
     try:
-        return LibavReader(descriptor)
+        return LibavReader(descriptor, ignore_length=ignore_length)
     except av.FFmpegError as error:
         if isinstance(error, OSError):
             check_readable(descriptor)
-        raise DecodeError(_why(descriptor, refusal)) from refusal
+        raise DecodeError(_why(descriptor, refusal)) from refusal or error
 
 
 def _second_opinion(descriptor: int, reader: Reader) -> Reader:
@@ -50,13 +56,13 @@ def _second_opinion(descriptor: int, reader: Reader) -> Reader:
     return other
 
 
-def _why(descriptor: int, refusal: soundfile.LibsndfileError) -> str:
+def _why(descriptor: int, refusal: soundfile.LibsndfileError | None) -> str:
     head = read_at(descriptor, 0, 512)
     if head[4:8] == b"ftyp":
         return "is an MP4 file without a usable index: it was cut off, or never finished"
     if head.isascii() and head.decode().replace("\n", "").replace("\r", "").isprintable():
         return "is text, not sound; name a recording"
-    reason = refusal.error_string.strip().rstrip(".")
-    if refusal.code == _MISLEADING:
-        reason = "the beginning is damaged"
+    reason = "the beginning is damaged"
+    if refusal is not None and refusal.code != _MISLEADING:
+        reason = refusal.error_string.strip().rstrip(".")
     return f"holds no sound that can be read ({reason}); check that it is a recording"
