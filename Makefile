@@ -59,7 +59,7 @@ test: $(VENV)/ready-to-test
 comma := ,
 empty :=
 space := $(empty) $(empty)
-FULLY_COVERED := $(subst $(space),$(comma),$(foreach part,clock errors capture carrying policies machines recovery journal configuration state,src/tenuto/$(part)/*))$(comma)src/tenuto/context.py
+FULLY_COVERED := $(subst $(space),$(comma),$(foreach part,clock errors capture carrying policies machines recovery journal configuration state,src/tenuto/$(part)/*))$(comma)src/tenuto/context.py$(comma)src/tenuto/forking.py
 
 lint: $(VENV)/ready-to-test
 	$(BIN)/ruff check .

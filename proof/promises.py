@@ -8,6 +8,7 @@ what it was promised in a file of its own. In the end the journal must hold exac
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
 import random
 import shutil
@@ -100,6 +101,8 @@ def read(folder: Path, _name: str, told: Told) -> None:
             told.say("turn")
 
 
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
 _Role = Callable[[Path, str, Told], None]
 
 _ROLES: tuple[_Role, ...] = (write, write, move, read, read)
@@ -108,6 +111,13 @@ _WORDY = {write: 3000, move: 80, read: 400}  # bytes that one says before it is 
 
 def _error(kind: str, number: int) -> ErrorEvent:
     return capture(ValueError(f"{kind} failed"), context={"fingerprint": kind, "number": number})
+
+
+def _die_with(parent: int) -> None:
+    """Have this process killed when its parent ends, however that ends; Linux only."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 class Arena:
@@ -124,8 +134,10 @@ class Arena:
         told = Told(self._folder / f"{name}.{role.__name__}")
         self.stories.append(told)
         told.path.touch()
+        parent = os.getpid()
         child = os.fork()
         if child == 0:
+            _die_with(parent)
             try:
                 told.begin()
                 role(self.journal, name, told)

@@ -60,23 +60,21 @@ def left_beside(result):
 
 
 @pytest.mark.parametrize(
-    ("ladder", "suffix", "meter"),
+    ("ladder", "suffix"),
     [
-        (("basic",), ".wav", "dnsmos"),
-        (("steady",), ".flac", "none"),
-        (("muting", "basic"), ".ogg", "none"),
-        (("original",), ".flac", "none"),
+        (("basic",), ".wav"),
+        (("steady",), ".flac"),
+        (("muting", "basic"), ".ogg"),
+        (("original",), ".flac"),
     ],
 )
-def test_a_long_recording_ends_as_a_short_one_does(
-    tmp_path, enhancer, monkeypatch, ladder, suffix, meter
-):
+def test_a_long_recording_ends_as_a_short_one_does(tmp_path, enhancer, monkeypatch, ladder, suffix):
     source = record(tmp_path / f"noisy{suffix}", seconds=15)
     short, long = tmp_path / f"short{suffix}", tmp_path / f"long{suffix}"
-    first = enhancer(*ladder, meter=meter).enhance(source, short)
+    first = enhancer(*ladder).enhance(source, short)
     monkeypatch.setattr("tenuto.audio.codec.recording.KEPT_BYTES", 0)
-    second = enhancer(*ladder, meter=meter).enhance(source, long)
-    for told in ("status", "tier", "reason", "quality_before", "quality_after", "audio_seconds"):
+    second = enhancer(*ladder).enhance(source, long)
+    for told in ("status", "tier", "reason", "audio_seconds"):
         assert getattr(first, told) == getattr(second, told)
     np.testing.assert_array_equal(decode(short).samples, decode(long).samples)
     assert left_beside(short) == []
@@ -128,13 +126,15 @@ def test_a_tier_that_is_rejected_leaves_no_draft_and_the_next_hears_it_all(
     assert left_beside(result) == []
 
 
-def test_the_best_reject_is_kept_as_a_draft(noisy, result, enhancer, long):
+def test_the_best_reject_is_kept_as_a_draft(tmp_path, result, enhancer, long):
+    noisy = record(tmp_path / "noisy.wav", seconds=2)
     keen = enhancer("muting", "steady", "basic", meter="dnsmos", min_quality=5)
     outcome = keen.enhance(noisy, result)
     assert outcome.status == "degraded"
-    alone = enhancer(outcome.tier, meter="dnsmos").enhance(noisy, result.with_name("alone.wav"))
-    assert outcome.quality_after == alone.quality_after
-    assert result.read_bytes() == result.with_name("alone.wav").read_bytes()
+    assert outcome.tier in {"steady", "basic"}
+    alone = result.with_name("alone.wav")
+    enhancer(outcome.tier).enhance(noisy, alone)
+    assert result.read_bytes() == alone.read_bytes()
     assert left_beside(result) == []
 
 

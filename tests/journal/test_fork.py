@@ -6,7 +6,8 @@ import os
 import threading
 import traceback
 
-from tenuto.journal import Journal, Reader, forking
+from tenuto import forking
+from tenuto.journal import Journal, Reader
 
 
 def in_child(work):

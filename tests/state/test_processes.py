@@ -11,9 +11,10 @@ import warnings
 
 import pytest
 
+from tenuto import forking
 from tenuto.machines import State
 from tenuto.policies import CircuitBreaker
-from tenuto.state import MemoryState, RedisState, forking
+from tenuto.state import MemoryState, RedisState
 from tests.state.conftest import fail, succeed, until
 from tests.thoroughness import REPEATABLE
 
@@ -26,7 +27,8 @@ import os, sys, threading
 import redis
 from tenuto.errors import CircuitOpenError
 from tenuto.policies import CircuitBreaker
-from tenuto.state import MemoryState, RedisState, forking
+from tenuto import forking
+from tenuto.state import MemoryState, RedisState
 
 url, permits, callers, lease = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
 say = redis.Redis.from_url(url)
@@ -163,7 +165,8 @@ def test_a_process_that_ends_takes_its_vote_along(url, client):
     code = """
 import sys
 from tenuto.policies import CircuitBreaker
-from tenuto.state import MemoryState, RedisState, forking
+from tenuto import forking
+from tenuto.state import MemoryState, RedisState
 
 hub = CircuitBreaker("hub", failure_threshold=1, quorum=2, fleet=RedisState(sys.argv[1]))
 while not hub.fleet.status().connected:

@@ -10,11 +10,11 @@ from typing import Any, Self
 from tenuto.capture import ErrorEvent, Plain, new_id, plain
 from tenuto.clock import SYSTEM_CLOCK, Clock
 from tenuto.errors import FaultClass
+from tenuto.forking import survive_forks
 
 from .durability import Durability, choose_durability
 from .encoding import encode
 from .folding import Folds
-from .forking import survive_forks
 from .location import journal_folder
 from .losses import Losses
 from .mover import Moved

@@ -8,9 +8,9 @@ from typing import Any
 from weakref import WeakSet
 
 from tenuto.clock import SYSTEM_CLOCK, Clock
+from tenuto.forking import survive_forks
 
 from .contract import After, Answered, Effect, Member, Operation, Reply, Status
-from .forking import survive_forks
 from .membership import Members
 from .naming import escaped, new_node
 from .rules import CircuitRecord

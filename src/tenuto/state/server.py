@@ -12,10 +12,10 @@ import threading
 from typing import Self
 
 from tenuto.clock import SYSTEM_CLOCK, Clock
+from tenuto.forking import survive_forks
 
 from .asker import Asker
 from .contract import Answered, Member, Operation, Status
-from .forking import survive_forks
 from .line import Line, connect, whereabouts
 from .listener import Listener
 from .membership import Members

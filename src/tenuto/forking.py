@@ -1,7 +1,8 @@
-"""States and ``os.fork``: before one, nobody is in the middle of anything.
+"""What outlives ``os.fork``: before one, nobody is in the middle of anything.
 
-The threads that look after a state stay with the parent. The child begins with connections and
-threads of its own, when it needs them.
+Neither a SQLite connection, nor a socket, nor a lock may be carried through a fork while it is in
+use, and threads stay with the parent. Before a fork all that is told of it comes to rest; after it,
+the child lets go of what is the parent's, and begins with its own when it needs them.
 """
 
 from __future__ import annotations
