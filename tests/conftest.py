@@ -6,6 +6,12 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """An error is asked for its message in a thread, which a busy machine may start late."""
+    monkeypatch.setattr("tenuto.capture.message._PATIENCE", 10.0)
+
+
+@pytest.fixture(autouse=True)
 def private_journal(tmp_path, monkeypatch):
     """Point the default journal to the test's own folder."""
     path = tmp_path / "journal"

@@ -8,6 +8,8 @@ import shutil
 import sys
 from pathlib import Path
 
+# Dask looks at every exception class there is when it is imported; some of the tests' are hostile.
+import distributed  # noqa: F401
 import numpy as np
 import pytest
 import soundfile

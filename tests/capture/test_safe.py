@@ -282,4 +282,5 @@ def test_a_dict_that_is_being_changed_meanwhile_is_copied():
     finally:
         stop.set()
         thread.join()
-    assert all(type(copy) is dict for copy in copies)
+    # One that is changed at every try is only described.
+    assert sum(type(copy) is dict for copy in copies) > 250

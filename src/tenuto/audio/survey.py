@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,15 +81,16 @@ class Surveyor:
         if not block.size:
             self._frames += len(block)
             return
+        channels = np.ascontiguousarray(block.T)  # along which numpy is 50 times as fast
         with np.errstate(over="ignore", invalid="ignore"):  # what is no sound is found by its peak
-            magnitude = np.abs(block)
-            np.maximum(self._peaks, magnitude.max(axis=0), out=self._peaks)  # keeps a NaN
-            square = np.square(block)
+            magnitude = np.abs(channels)
+            np.maximum(self._peaks, magnitude.max(axis=1), out=self._peaks)  # keeps a NaN
+            square = np.square(magnitude)
             self._power += float(np.sum(square, dtype=np.float64))
             self._clipped += float(np.count_nonzero(magnitude >= _FULL_SCALE))
-            self._add_powers(_over_channels(square, np.mean))
-            self._add_crests(_over_channels(magnitude, np.max))
-        self._families = [part for family in self._families for part in _parted(family, block)]
+            self._add_powers(square.mean(axis=0))
+            self._add_crests(magnitude.max(axis=0))
+        self._families = [part for family in self._families for part in _parted(family, channels)]
         self._frames += len(block)
 
     def survey(self) -> Survey:
@@ -138,17 +138,12 @@ def survey_of(samples: Samples, rate: int) -> Survey:
     return surveyor.survey()
 
 
-def _over_channels(block: Samples, what: Callable[..., Any]) -> _Line:
-    line: _Line = block[:, 0] if block.shape[1] == 1 else what(block, axis=1)
-    return line
-
-
-def _parted(family: list[int], block: Samples) -> Iterator[list[int]]:
+def _parted(family: list[int], channels: _Line) -> Iterator[list[int]]:
     """The channels of ``family``, equal so far, in groups of those that still are."""
     if len(family) == 1:
         yield family
         return
     groups: dict[bytes, list[int]] = {}
     for channel in family:
-        groups.setdefault(block[:, channel].tobytes(), []).append(channel)
+        groups.setdefault(channels[channel].tobytes(), []).append(channel)
     yield from groups.values()

@@ -80,15 +80,28 @@ class SndfileReader:
         """Raises ``CorruptFrameError`` after the last good block, and ``OSError``."""
         while True:
             block = np.empty((BLOCK_FRAMES, self.source.channels), np.float32)
-            try:
-                read = len(self._file.read(out=block))
-            except soundfile.LibsndfileError as error:
-                if error.code == SYSTEM_ERROR:
-                    raise_io_error(self._descriptor, error)
-                raise CorruptFrameError(error.error_string) from error
-            if read == 0:
+            read, failure = self._read(block)
+            if read:
+                yield block[:read]
+            if failure is not None:
+                raise CorruptFrameError(failure.error_string) from failure
+            if read < len(block):
                 return
-            yield block[:read]
+
+    def _read(self, block: Samples) -> tuple[int, soundfile.LibsndfileError | None]:
+        """How many frames were read until the block was full, and what came in between.
+
+        Of an MP3 file a frame of 576 is all that is read at a time.
+        """
+        filled = 0
+        try:
+            while filled < len(block) and (read := len(self._file.read(out=block[filled:]))):
+                filled += read
+        except soundfile.LibsndfileError as error:
+            if error.code == SYSTEM_ERROR:
+                raise_io_error(self._descriptor, error)
+            return filled, error
+        return filled, None
 
     def flaws(self) -> tuple[str, ...]:
         look = _FLAWS.get(self.source.container)
