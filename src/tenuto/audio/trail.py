@@ -50,7 +50,7 @@ class Trail:
             event = self.caught(error, step=name)
             self._journal.close_attempt(attempt, AttemptEnd.FAILED, error_id=event)
             raise
-        except BaseException:
+        except BaseException:  # an interruption: the attempt proves nothing, but must not stay open
             self._journal.close_attempt(attempt, AttemptEnd.REFUSED)
             raise
         self._journal.close_attempt(attempt, AttemptEnd.SUCCEEDED)

@@ -95,7 +95,7 @@ class Archive:
             # A place that a reader was told of must not be another record's after a power cut.
             db.execute("PRAGMA synchronous = FULL")
             migrate(db)
-        except BaseException:
+        except BaseException:  # whatever it was, nobody else would close it
             db.close()
             raise
         return db

@@ -211,7 +211,7 @@ class Mover:
                 applier.finish()
                 db.execute("INSERT OR REPLACE INTO cursors VALUES (?, ?)", (_key(name), cursor))
                 db.execute("COMMIT")
-            except BaseException:
+            except BaseException:  # an interruption too: no transaction is left open
                 db.execute("ROLLBACK") if db.in_transaction else None
                 raise
             if len(rows) < _BATCH:

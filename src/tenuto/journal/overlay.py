@@ -47,7 +47,7 @@ def _with(
             applier.apply(process, n, kind, body)
         applier.finish()
         copy.execute("COMMIT")
-    except BaseException:
+    except BaseException:  # whatever it was, nobody else would close it
         copy.close()
         raise
     return copy

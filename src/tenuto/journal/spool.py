@@ -45,7 +45,7 @@ class Spool:
         path = folder / f"{name}.db"
         try:
             self._db = self._new_database(path, durability)
-        except BaseException:
+        except BaseException:  # an interruption too: half a spool would be taken for a dead one's
             for leftover in folder.glob(f"{name}.db*"):
                 leftover.unlink()
             self._lock.remove()
@@ -73,7 +73,7 @@ class Spool:
                 db.execute("PRAGMA synchronous = NORMAL")
             # A checkpoint would stall the caller who happens to cause it.
             db.execute("PRAGMA wal_autocheckpoint = 0")
-        except BaseException:
+        except BaseException:  # whatever it was, nobody else would close it
             db.close()
             raise
         return db

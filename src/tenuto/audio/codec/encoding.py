@@ -73,7 +73,7 @@ def _created(path: StrOrBytesPath) -> Generator[int, None, None]:
             raise EncodeError("it is not a file; name one")
         try:
             yield descriptor
-        except BaseException:
+        except BaseException:  # an interruption too: half a file must not pass for a whole one
             with suppress(OSError):
                 os.unlink(path)  # noqa: PTH108 - a path may be bytes
             raise

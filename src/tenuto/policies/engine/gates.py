@@ -104,7 +104,7 @@ def _gated_plain(function: Callable[..., Any], gate: Gate, name: str) -> Callabl
             return drive(steps, gate.clock, args, kwargs).unwrap()
         try:
             result = function(*args, **kwargs)
-        except BaseException as error:
+        except BaseException as error:  # what is neutral gives its permit back as well
             settle_with(permit, error, name)
             raise
         if hasattr(type(result), "__await__"):
@@ -127,7 +127,7 @@ def _gated_async(function: Callable[..., Any], gate: Gate, name: str) -> Callabl
             return (await drive_async(steps, gate.clock, args, kwargs)).unwrap()
         try:
             result = await function(*args, **kwargs)
-        except BaseException as error:
+        except BaseException as error:  # what is neutral gives its permit back as well
             settle_with(permit, error, name)
             raise
         settle_with(permit, None, name)
