@@ -25,7 +25,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,7 +38,7 @@ from tenuto.batch.asking import Outcomes, Question
 from tenuto.errors import ConfigurationError
 from tenuto.journal import Outcome, OutcomeStatus, open_journal
 
-__all__ = ["BrokenLawError", "Harness", "Tally", "kill", "main", "workers_of"]
+__all__ = ["BrokenLawError", "Harness", "Tally", "judge", "kill", "main", "workers_of"]
 
 _RATE = 16_000
 _PLACES = 2
@@ -103,6 +103,9 @@ class Harness:
             self.tally.folders += 1
             self._say(f"{self.tally.kills} kills, {self.tally.folders} folders done")
         return self.tally
+
+    def close(self) -> None:
+        """Nothing that it started goes on: each run has ended."""
 
     def _one_folder(self) -> None:
         self._output = self._folder / f"out {self.tally.folders}"
@@ -274,26 +277,40 @@ def _wait_for_the_end_of(pids: list[int]) -> None:
         time.sleep(_LOOK)
 
 
-def main(arguments: list[str]) -> int:
-    """The exit status."""
-    kills = int(arguments[0]) if arguments else 200
+def judge(make: Callable[[Path, int, int], Harness], kills: int, arguments: list[str]) -> int:
+    """Let a harness of this many ``kills`` run, unless ``arguments`` say otherwise; the status.
+
+    ``make`` gets its folder, the number of kills and a seed.
+    """
+    kills = int(arguments[0]) if arguments else kills
     seed = int(arguments[1]) if arguments[1:] else random.SystemRandom().randrange(2**32)
     print(f"seed {seed}")
     folder = Path(tempfile.mkdtemp(prefix="tenuto-killing-"))
-    harness = Harness(folder, kills=kills, seed=seed, say=print)
     try:
-        tally = harness.run()
+        with closing(make(folder, kills, seed)) as harness:
+            tally = harness.run()
     except BrokenLawError as broken:
         print(f"BROKEN: {broken}\nwhat is left is in {folder}")
         return 1
     shutil.rmtree(folder)
+    statuses = ", ".join(f"{count} {status}" for status, count in tally.statuses.items())
+    cluster = f"{tally.cluster_killed} schedulers and cluster workers, "
     print(
-        f"{tally.workers_killed} workers and {tally.drivers_killed} runs killed, in {tally.runs} "
-        f"runs over {tally.folders} folders: every input has one outcome "
-        f"({', '.join(f'{n} {s}' for s, n in tally.statuses.items())}), every output is whole, "
-        f"none was written twice, {tally.done_again} in hand were done again"
+        f"{cluster if tally.cluster_killed else ''}{tally.workers_killed} workers and "
+        f"{tally.drivers_killed} runs killed, in {tally.runs} runs over {tally.folders} folders: "
+        f"every input has one outcome ({statuses}), "
+        f"every output is whole, none was written twice, {tally.done_again} in hand were done again"
     )
     return 0
+
+
+def main(arguments: list[str]) -> int:
+    """The exit status."""
+    return judge(
+        lambda folder, kills, seed: Harness(folder, kills=kills, seed=seed, say=print),
+        200,
+        arguments,
+    )
 
 
 if __name__ == "__main__":

@@ -9,17 +9,13 @@ Arguments: how many kills (default 60), and a seed.
 
 from __future__ import annotations
 
-import random
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
-from contextlib import closing
 from pathlib import Path
 
-from .killing import BrokenLawError, Harness, kill, workers_of
+from .killing import Harness, judge, kill, workers_of
 
 __all__ = ["ClusterHarness", "main"]
 
@@ -95,25 +91,9 @@ def _start(module: str, *arguments: str) -> subprocess.Popen[bytes]:
 
 def main(arguments: list[str]) -> int:
     """The exit status."""
-    kills = int(arguments[0]) if arguments else 60
-    seed = int(arguments[1]) if arguments[1:] else random.SystemRandom().randrange(2**32)
-    print(f"seed {seed}")
-    folder = Path(tempfile.mkdtemp(prefix="tenuto-killing-"))
-    try:
-        with closing(ClusterHarness(folder, kills=kills, seed=seed)) as harness:
-            tally = harness.run()
-    except BrokenLawError as broken:
-        print(f"BROKEN: {broken}\nwhat is left is in {folder}")
-        return 1
-    shutil.rmtree(folder)
-    print(
-        f"{tally.cluster_killed} schedulers and cluster workers, {tally.workers_killed} processes "
-        f"at work and {tally.drivers_killed} runs killed, in {tally.runs} runs over "
-        f"{tally.folders} folders: every input has one outcome "
-        f"({', '.join(f'{n} {s}' for s, n in tally.statuses.items())}), every output is whole, "
-        f"none was written twice, {tally.done_again} in hand were done again"
+    return judge(
+        lambda folder, kills, seed: ClusterHarness(folder, kills=kills, seed=seed), 60, arguments
     )
-    return 0
 
 
 if __name__ == "__main__":

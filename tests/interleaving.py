@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from types import FrameType, ModuleType
 from typing import Any, NamedTuple
 
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tenuto
@@ -31,6 +32,7 @@ __all__ = [
     "Schedule",
     "Stage",
     "every_preemption",
+    "explore",
     "interleaved",
     "random_schedules",
     "schedules",
@@ -387,3 +389,20 @@ class _Threading(ModuleType):
         if name in _UNKNOWN:
             raise NotImplementedError(f"the stage has no {name} yet")
         return getattr(threading, name)
+
+
+def explore(
+    scenario: Callable[[Schedule], Stage], *, threads: int = 3, examples: int = 150
+) -> None:
+    """Play ``scenario`` under every single preemption, and under many schedules of several."""
+    for schedule in every_preemption(scenario, threads):
+        scenario(schedule)
+    for schedule in random_schedules(examples):
+        scenario(schedule)
+
+    @settings(max_examples=examples, deadline=None, database=None)
+    @given(schedules())
+    def drawn(schedule: Schedule) -> None:
+        scenario(schedule)
+
+    drawn()

@@ -9,43 +9,19 @@ import numpy as np
 import pytest
 import soundfile
 
-from tenuto import ErrorReporter, open_journal
+from tenuto import ErrorReporter
 from tenuto.audio import output as writing
 from tenuto.audio.enhance import Enhancer, enhance
 from tenuto.audio.faults import DiskFullError
 from tenuto.errors import AudioProcessingError, ConfigurationError
-from tests.batch.conftest import RATE, plugin, record
-
-__all__ = ["plugin"]
+from tests.batch.conftest import RATE, record
 
 pytestmark = pytest.mark.usefixtures("plugin")
 
 
 @pytest.fixture
-def journal(private_journal):
-    with open_journal(private_journal) as journal:
-        yield journal
-
-
-@pytest.fixture
-def enhancer(journal):
-    """Makes one with the ladder given, that keeps its errors in the test's journal."""
-
-    def make(*ladder, **settings):
-        reporter = ErrorReporter("tenuto", journal=journal, log=False)
-        return Enhancer(ladder=ladder, reporter=reporter, **{"meter": "none", **settings})
-
-    return make
-
-
-@pytest.fixture
 def noisy(tmp_path):
     return record(tmp_path / "noisy.wav")
-
-
-@pytest.fixture
-def result(tmp_path):
-    return tmp_path / "result.wav"
 
 
 def test_a_recording_is_enhanced_with_the_shape_it_had(noisy, result):

@@ -11,14 +11,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from tenuto import ErrorReporter, open_journal
 from tenuto.audio.codec import decode
 from tenuto.audio.engines import engine_for
-from tenuto.audio.enhance import Enhancer
 from tenuto.errors import ConfigurationError, EngineError, ResourceLimitError
-from tests.batch.conftest import RATE, plugin, record
-
-__all__ = ["plugin"]
+from tests.batch.conftest import RATE, record
 
 pytestmark = pytest.mark.usefixtures("plugin")
 
@@ -31,28 +27,8 @@ def long(monkeypatch):
 
 
 @pytest.fixture
-def journal(private_journal):
-    with open_journal(private_journal) as journal:
-        yield journal
-
-
-@pytest.fixture
-def enhancer(journal):
-    def make(*ladder, **settings):
-        reporter = ErrorReporter("tenuto", journal=journal, log=False)
-        return Enhancer(ladder=ladder, reporter=reporter, **{"meter": "none", **settings})
-
-    return make
-
-
-@pytest.fixture
 def noisy(tmp_path):
     return record(tmp_path / "noisy.wav", seconds=15)
-
-
-@pytest.fixture
-def result(tmp_path):
-    return tmp_path / "result.wav"
 
 
 def left_beside(result):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
@@ -134,40 +135,33 @@ def test_a_run_whose_output_folder_vanishes_stops_and_the_next_has_lost_nothing(
     assert len(ledger_of(out)) == 6
 
 
-def test_an_output_folder_that_is_read_only_is_told_before_the_work_begins(runs, source, tmp_path):
-    out = tmp_path / "out"
-    out.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "ro,size=1m", "tenuto-test", out],
-        check=False,
-        capture_output=True,
-    )
-    if mounted.returncode:
+@contextmanager
+def a_disk(folder, options):
+    """A disk of its own, mounted at ``folder``."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", options, "tenuto-test", folder]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("nothing may be mounted here")
     try:
-        with pytest.raises(ConfigurationError, match="Read-only"):
-            runs.run(source, out)
+        yield folder
     finally:
-        subprocess.run(["umount", out], check=True)
+        subprocess.run(["umount", folder], check=True)
+
+
+def test_an_output_folder_that_is_read_only_is_told_before_the_work_begins(runs, source, tmp_path):
+    with (
+        a_disk(tmp_path / "out", "ro,size=1m") as out,
+        pytest.raises(ConfigurationError, match="Read-only"),
+    ):
+        runs.run(source, out)
 
 
 def test_outcomes_can_be_asked_for_where_nothing_can_be_written(runs, source, tmp_path):
-    out = tmp_path / "out"
-    out.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=9m", "tenuto-test", out],
-        check=False,
-        capture_output=True,
-    )
-    if mounted.returncode:
-        pytest.skip("nothing may be mounted here")
-    try:
+    with a_disk(tmp_path / "out", "size=9m") as out:
         runs.run(source, out, reserve=0)
         subprocess.run(["mount", "-o", "remount,ro", out], check=True)
         with Outcomes(str(out)) as outcomes:
             assert outcomes.count(Question()) == 6
-    finally:
-        subprocess.run(["umount", out], check=True)
 
 
 def test_an_input_that_changes_while_it_is_read_is_done_by_the_next_run(runs, source, tmp_path):

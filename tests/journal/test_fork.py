@@ -4,23 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
-import traceback
 
 from tenuto import forking
 from tenuto.journal import Journal, Reader
-
-
-def in_child(work):
-    """Run ``work`` in a forked child; whether it went well."""
-    child = os.fork()
-    if child == 0:
-        try:
-            work()
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
-    return os.waitpid(child, 0)[1] == 0
+from tests.forks import in_child
 
 
 def test_a_child_has_a_spool_of_its_own(private_journal, event, clock):

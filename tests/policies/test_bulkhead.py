@@ -6,7 +6,6 @@ import threading
 import weakref
 
 import pytest
-from hypothesis import given, settings
 
 from tenuto.clock import SYSTEM_CLOCK
 from tenuto.errors import (
@@ -26,7 +25,7 @@ from tenuto.policies import (
     State,
     deadline,
 )
-from tests.interleaving import every_preemption, interleaved, random_schedules, schedules
+from tests.interleaving import explore, interleaved
 
 FULL, TOO_LONG = RefusalReason.QUEUE_FULL, RefusalReason.QUEUE_TIMEOUT
 
@@ -527,20 +526,6 @@ class Counted:
         self.inside -= 1
 
 
-def explore(scenario, threads=3, examples=100):
-    for schedule in every_preemption(scenario, threads):
-        scenario(schedule)
-    for schedule in random_schedules(examples):
-        scenario(schedule)
-
-    @settings(max_examples=examples, deadline=None, database=None)
-    @given(schedules())
-    def drawn(schedule):
-        scenario(schedule)
-
-    drawn()
-
-
 def refused(guarded):
     """``guarded`` as a thread, which returns why it was refused."""
 
@@ -565,7 +550,7 @@ def test_however_threads_are_interleaved_all_get_in_and_never_too_many_at_once(l
             assert (policy.inside, policy.waiting) == (0, 0)
         return stage
 
-    explore(scenario)
+    explore(scenario, examples=100)
 
 
 def test_however_threads_are_interleaved_no_place_is_lost_to_one_that_stops_waiting():
@@ -581,7 +566,7 @@ def test_however_threads_are_interleaved_no_place_is_lost_to_one_that_stops_wait
             assert policy.limit == len(policy._gate.places.free)
         return stage
 
-    explore(scenario)
+    explore(scenario, examples=100)
 
 
 def test_however_threads_are_interleaved_a_queue_takes_no_more_than_it_should():
@@ -595,7 +580,7 @@ def test_however_threads_are_interleaved_a_queue_takes_no_more_than_it_should():
             assert (policy.inside, policy.waiting) == (0, 0)
         return stage
 
-    explore(scenario)
+    explore(scenario, examples=100)
 
 
 def test_however_threads_are_interleaved_nobody_gets_in_before_those_who_wait():
@@ -618,7 +603,7 @@ def test_however_threads_are_interleaved_nobody_gets_in_before_those_who_wait():
             assert order == ["a", "b", "c"]
         return stage
 
-    explore(scenario)
+    explore(scenario, examples=100)
 
 
 def test_however_threads_are_interleaved_who_begins_to_wait_when_a_place_becomes_free_gets_it():
@@ -634,7 +619,7 @@ def test_however_threads_are_interleaved_who_begins_to_wait_when_a_place_becomes
             assert 2.0 <= stage.clock.monotonic() <= 3.0
         return stage
 
-    explore(scenario, threads=2)
+    explore(scenario, threads=2, examples=100)
 
 
 def test_however_threads_are_interleaved_a_limit_may_change_under_way():
@@ -653,7 +638,7 @@ def test_however_threads_are_interleaved_a_limit_may_change_under_way():
             assert len(policy._gate.places.free) == 3
         return stage
 
-    explore(scenario)
+    explore(scenario, examples=100)
 
 
 # --- refusals, and what is told -----------------------------------------------------------------

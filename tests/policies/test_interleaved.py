@@ -1,7 +1,6 @@
 """What holds however the threads of a program are interleaved."""
 
 import pytest
-from hypothesis import given, settings
 
 from tenuto.errors import BulkheadFullError, CircuitOpenError, RateLimitedError
 from tenuto.policies import CircuitBreaker, Retry, State
@@ -10,7 +9,7 @@ from tenuto.policies.bulkhead import Bulkhead
 from tenuto.policies.engine.drive import pause
 from tenuto.policies.engine.parking import Park, Waiter
 from tenuto.policies.rate import RateLimit
-from tests.interleaving import every_preemption, interleaved, random_schedules, schedules
+from tests.interleaving import explore, interleaved
 
 THREADS = 3
 
@@ -58,21 +57,6 @@ def _half_open(stage, **settings):
     return breaker, dependency, guarded
 
 
-def _explore(scenario, examples=150, threads=THREADS):
-    """Play ``scenario`` under every single preemption, and under many schedules of several."""
-    for schedule in every_preemption(scenario, threads):
-        scenario(schedule)
-    for schedule in random_schedules(examples):
-        scenario(schedule)
-
-    @settings(max_examples=examples, deadline=None, database=None)
-    @given(schedules())
-    def drawn(schedule):
-        scenario(schedule)
-
-    drawn()
-
-
 def test_a_half_open_circuit_lets_exactly_one_probe_through():
     def scenario(schedule):
         with interleaved(schedule) as stage:
@@ -83,7 +67,7 @@ def test_a_half_open_circuit_lets_exactly_one_probe_through():
             assert breaker.state is State.CLOSED
         return stage
 
-    _explore(scenario)
+    explore(scenario)
 
 
 def test_a_half_open_circuit_lets_as_many_probes_through_as_it_has_permits():
@@ -96,7 +80,7 @@ def test_a_half_open_circuit_lets_as_many_probes_through_as_it_has_permits():
             assert breaker.state is State.OPEN
         return stage
 
-    _explore(scenario)
+    explore(scenario)
 
 
 def test_probes_that_are_interrupted_give_their_permits_back_once():
@@ -120,7 +104,7 @@ def test_probes_that_are_interrupted_give_their_permits_back_once():
             assert breaker.state is State.CLOSED
         return stage
 
-    _explore(scenario)
+    explore(scenario)
 
 
 def test_late_results_of_an_earlier_era_change_nothing():
@@ -137,7 +121,7 @@ def test_late_results_of_an_earlier_era_change_nothing():
             assert breaker.state is State.CLOSED
         return stage
 
-    _explore(scenario)
+    explore(scenario)
 
 
 def test_a_retry_budget_is_never_overspent():
@@ -152,7 +136,7 @@ def test_a_retry_budget_is_never_overspent():
             assert budget.suppressed == THREADS
         return stage
 
-    _explore(scenario, examples=40)
+    explore(scenario, examples=40)
 
 
 def test_a_queued_call_is_woken_whenever_its_place_is_granted():
@@ -163,7 +147,7 @@ def test_a_queued_call_is_woken_whenever_its_place_is_granted():
             assert waiter.granted
         return stage
 
-    _explore(scenario, examples=50, threads=2)
+    explore(scenario, examples=50, threads=2)
 
 
 def test_a_queued_call_waits_no_longer_than_it_was_willing_to():
@@ -182,7 +166,7 @@ def test_a_queued_call_waits_no_longer_than_it_was_willing_to():
             assert stage.run(waiting, granting) == [3, None]
         return stage
 
-    _explore(scenario, examples=50, threads=2)
+    explore(scenario, examples=50, threads=2)
 
 
 def test_a_full_bulkhead_lets_in_as_many_as_it_has_places():
@@ -196,7 +180,7 @@ def test_a_full_bulkhead_lets_in_as_many_as_it_has_places():
             assert bulkhead._gate.places.taken == 0
         return stage
 
-    _explore(scenario)
+    explore(scenario)
 
 
 def test_who_waits_for_a_place_gets_one_and_nobody_is_forgotten():
@@ -210,7 +194,7 @@ def test_who_waits_for_a_place_gets_one_and_nobody_is_forgotten():
             assert (bulkhead._gate.places.taken, len(bulkhead._gate.places.queue)) == (0, 0)
         return stage
 
-    _explore(scenario)
+    explore(scenario)
 
 
 def test_who_gives_up_waiting_holds_no_place():
@@ -224,7 +208,7 @@ def test_who_gives_up_waiting_holds_no_place():
             assert (bulkhead._gate.places.taken, len(bulkhead._gate.places.queue)) == (0, 0)
         return stage
 
-    _explore(scenario)
+    explore(scenario)
 
 
 def test_a_resized_bulkhead_loses_and_invents_no_place():
@@ -244,7 +228,7 @@ def test_a_resized_bulkhead_loses_and_invents_no_place():
             assert (places.taken, places.surplus, len(places.free)) == (0, 0, 1)
         return stage
 
-    _explore(scenario)
+    explore(scenario)
 
 
 def test_a_rate_limit_lets_no_more_through_than_its_burst():
@@ -257,7 +241,7 @@ def test_a_rate_limit_lets_no_more_through_than_its_burst():
             assert results.count(RateLimitedError) == THREADS - 2
         return stage
 
-    _explore(scenario)
+    explore(scenario)
 
 
 def test_calls_that_wait_for_their_turn_start_one_after_the_other():
@@ -270,4 +254,4 @@ def test_calls_that_wait_for_their_turn_start_one_after_the_other():
             assert started == pytest.approx([0.0, 10.0, 20.0])
         return stage
 
-    _explore(scenario)
+    explore(scenario)

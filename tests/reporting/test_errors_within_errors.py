@@ -8,26 +8,14 @@ import signal
 import pytest
 
 from tenuto import ErrorHandler, ErrorReporter
-from tenuto.clock import SimulatedClock
 from tenuto.errors import FaultClass, register_fault
-from tenuto.journal import Journal, Reader
+from tenuto.journal import Reader
 from tenuto.journal.spool import Spool
 from tenuto.policies import CircuitBreaker, Fallback, Retry
 from tenuto.reporting.pump import PUMP
 
 ENOUGH = 20  # calls of one hook, after which it gives up, and the test has failed
 TROUBLES = ["raises", "reports", "fails the same way"]
-
-
-@pytest.fixture
-def clock():
-    return SimulatedClock()
-
-
-@pytest.fixture
-def journal(private_journal, clock):
-    with Journal(private_journal, clock=clock) as opened:
-        yield opened
 
 
 @pytest.fixture

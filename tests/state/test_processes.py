@@ -6,8 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import traceback
-import warnings
 
 import pytest
 
@@ -15,6 +13,7 @@ from tenuto import forking
 from tenuto.machines import State
 from tenuto.policies import CircuitBreaker
 from tenuto.state import MemoryState, RedisState
+from tests.forks import in_child
 from tests.state.conftest import fail, succeed, until
 from tests.thoroughness import REPEATABLE
 
@@ -285,18 +284,3 @@ def join_and_end(url):
     hub = CircuitBreaker("hub", fleet=state)
     until(lambda: state.circuits() and state.circuits()[0].nodes)
     assert succeed(hub)
-
-
-def in_child(work):
-    """Run ``work`` in a forked child; whether it went well."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of a fork where there are threads
-        child = os.fork()
-    if child == 0:
-        try:
-            work()
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
-    return os.waitpid(child, 0)[1] == 0

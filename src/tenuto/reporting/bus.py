@@ -11,14 +11,11 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
-from tenuto.errors import ConfigurationError
 from tenuto.journal import Foreign, Journal, Reader, Record
-
-if TYPE_CHECKING:
-    from redis import Redis
+from tenuto.state.client import connect
 
 __all__ = ["STREAM", "Collector", "RedisBus"]
 
@@ -37,7 +34,7 @@ class RedisBus:
     """
 
     def __init__(self, url: str, journal: Journal, *, stream: str = STREAM) -> None:
-        self._redis = _connect(url)
+        self._redis = connect(url, _TIMEOUT, setting="url")
         self._stream = stream
         self._journal = journal
         self._identity: str | None = None
@@ -65,7 +62,7 @@ class Collector:
     """
 
     def __init__(self, url: str, journal: Journal, *, stream: str = STREAM) -> None:
-        self._redis = _connect(url)
+        self._redis = connect(url, _TIMEOUT, setting="url")
         self._journal = journal
         self._stream = stream
         self._name = f"{socket.gethostname()}-{os.getpid()}"
@@ -136,19 +133,3 @@ def _foreign(fields: dict[bytes, bytes]) -> Foreign | None:
         )
     except (KeyError, TypeError, ValueError):
         return None
-
-
-def _connect(url: str) -> Redis:
-    try:
-        from redis import Redis
-    except ImportError as missing:
-        raise ConfigurationError(
-            "redis", "install the client: pip install 'tenuto[redis]'"
-        ) from missing
-    try:
-        # A write is never repeated by the client: whether the first one arrived, it cannot know.
-        return Redis.from_url(
-            url, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT, retry=None
-        )
-    except ValueError as error:
-        raise ConfigurationError("url", f"give one such as redis://host:6379/0 ({error})") from None

@@ -9,7 +9,6 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from tenuto.clock import Clock
-from tenuto.errors import ConfigurationError
 from tenuto.machines import Breaker, BreakerSettings, Event, Permit, State
 
 from .contract import Operation, Reply, Script
@@ -18,7 +17,7 @@ from .naming import escaped
 if TYPE_CHECKING:
     from redis import Redis
 
-__all__ = ["Answer", "Line", "Unreachable", "connect", "whereabouts"]
+__all__ = ["Answer", "Line", "Unreachable"]
 
 # The first failure opens it: a connection that failed once has to be made anew in any case.
 _PATIENCE = BreakerSettings(failure_threshold=1, timeout=0.1, max_timeout=5.0)
@@ -30,43 +29,6 @@ Answer = Reply | Exception
 
 class Unreachable(Exception):  # noqa: N818 - it is no error of anybody's who calls
     """The server does not answer, or does nothing of what it is asked."""
-
-
-def connect(url: str, timeout: float) -> Redis:
-    """A client that tries nothing twice. Nothing is sent before it is needed.
-
-    Raises ConfigurationError without the extra, or where the URL is none.
-    """
-    try:
-        from redis import Redis
-        from redis.backoff import NoBackoff
-        from redis.retry import Retry
-    except ImportError as missing:
-        raise ConfigurationError(
-            "redis", "install the client: pip install 'tenuto[redis]'"
-        ) from missing
-    try:
-        client = Redis.from_url(
-            url,
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout,
-            # Whether a write arrived whose answer was lost, the client cannot know.
-            retry=Retry(NoBackoff(), 0),
-        )
-        pool = client.connection_pool
-        pool.connection_class(**pool.connection_kwargs)  # it knows which options there are
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(
-            "state_url", f"give one such as redis://host:6379/0 ({error})"
-        ) from None
-    return client
-
-
-def whereabouts(client: Redis) -> str:
-    """Where ``client`` finds its server, without a password."""
-    at = client.connection_pool.connection_kwargs
-    path = at.get("path")
-    return str(path) if path else f"{at.get('host', 'localhost')}:{at.get('port', 6379)}"
 
 
 class Line:

@@ -15,8 +15,9 @@ from tenuto.clock import SYSTEM_CLOCK, Clock
 from tenuto.forking import survive_forks
 
 from .asker import Asker
+from .client import connect, whereabouts
 from .contract import Answered, Member, Operation, Status
-from .line import Line, connect, whereabouts
+from .line import Line
 from .listener import Listener
 from .membership import Members
 from .naming import new_node
@@ -52,7 +53,7 @@ class RedisState:
         patience: float = 0.25,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self.where = whereabouts(connect(url, _TIMEOUT))
+        self.where = whereabouts(connect(url, _TIMEOUT, setting="state_url"))
         self.lease = lease
         self.patience = patience
         self.alive = 3 * every + _TIMEOUT
@@ -84,7 +85,7 @@ class RedisState:
         )
 
     def _line(self, timeout: float) -> Line:
-        return Line(connect(self._url, timeout), self._namespace, self._clock)
+        return Line(connect(self._url, timeout, setting="state_url"), self._namespace, self._clock)
 
     def join(self, member: Member) -> None:
         self._members.add(member)
