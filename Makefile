@@ -10,7 +10,7 @@ help:
 	@echo "make demo    enhance the recordings in samples/, broken ones included"
 	@echo "make test    run the tests, and hold the coverage to its gates"
 	@echo "make lint    style, types and the floors of the house"
-	@echo "make proof   the long proofs: mutated machines, and models run for longer"
+	@echo "make proof   the long proofs: mutants, kills, storms, fuzzing, longer models"
 	@echo "make bench   measure cost, speed and quality into bench/RESULTS.md"
 	@echo "make lock    choose the newest versions that fit, for requirements.lock"
 	@echo "make clean   remove everything that was made here"

@@ -161,3 +161,46 @@ async def test_a_coroutine_function_is_carried_to_its_end():
         carried = carry(_audio_id_async)
     assert await carried() == "a"
     assert current_context() == {}
+
+
+async def test_one_scope_may_be_open_in_several_tasks_and_each_ends_its_own():
+    one = scope(stage="decode")
+    entered, leave = asyncio.Event(), asyncio.Event()
+
+    async def first():
+        with one:
+            entered.set()
+            await leave.wait()
+        return dict(current_context())
+
+    async def second():
+        await entered.wait()
+        with one:
+            leave.set()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        return dict(current_context())
+
+    assert await asyncio.gather(first(), second()) == [{}, {}]
+
+
+def test_one_scope_may_be_entered_twice():
+    one = scope(stage="decode")
+    with one:
+        with one:
+            assert current_context() == {"stage": "decode"}
+        assert current_context() == {"stage": "decode"}
+    assert current_context() == {}
+
+
+def test_scopes_that_end_in_another_task_leave_nothing_behind():
+    one, two = scope(stage="decode"), scope(stage="encode")
+    contextvars.copy_context().run(one.__enter__)
+    one.__exit__(None, None, None)
+    for _ in range(2):
+        contextvars.copy_context().run(two.__enter__)
+    two.__exit__(None, None, None)
+    assert current_context() == {}
+    with one:
+        assert current_context() == {"stage": "decode"}
+    assert current_context() == {}

@@ -44,16 +44,15 @@ def scope(**context: Any) -> Scope:
 class Scope:
     """What ``scope`` returns: a context manager, and a decorator of functions."""
 
-    __slots__ = ("_added", "_token")
+    __slots__ = ("_added", "_tokens")
 
     def __init__(self, context: Mapping[str, Any]) -> None:
         self._added = context
+        self._tokens: list[Token[Mapping[str, Any]]] = []
 
     def __enter__(self) -> None:
         around = _context.get()
-        self._token: Token[Mapping[str, Any]] = _context.set(
-            MappingProxyType({**around, **self._added})
-        )
+        self._tokens.append(_context.set(MappingProxyType({**around, **self._added})))
 
     def __exit__(
         self,
@@ -61,10 +60,16 @@ class Scope:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        # The block may end in another task or thread than it began in, as that of a generator
-        # does: there, nothing was added that could be taken away.
-        with suppress(ValueError):
-            _context.reset(self._token)
+        # Several tasks may be inside, and each takes away what it has added itself.
+        for token in reversed(self._tokens):
+            with suppress(ValueError):
+                _context.reset(token)
+                self._tokens.remove(token)
+                return
+        # The block ends in another task or thread than it began in, as that of a generator may:
+        # here nothing was added that could be taken away. Of several, nobody knows which ended.
+        if len(self._tokens) == 1:
+            self._tokens.clear()
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         """``function`` inside a scope of its own for each call.

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
+import re
 import subprocess
 import sys
+import weakref
 
 import numpy as np
 import pytest
 import soundfile
 
 from tenuto.audio.codec import decode
-from tenuto.audio.engines import engine_for
+from tenuto.audio.engines import Engine, engine_for
 from tenuto.errors import ConfigurationError, EngineError, ResourceLimitError
 from tests.batch.conftest import RATE, record
 
@@ -338,6 +341,68 @@ def test_a_shortage_that_shrinking_cures_does_not_open_the_circuit(tmp_path, enh
         source = record(tmp_path / f"{seconds}.wav", seconds=seconds)
         outcome = keen.enhance(source, tmp_path / "out.wav")
         assert (outcome.status, outcome.tier) == ("enhanced", "steady")
+
+
+class Nonsense(Engine):
+    name = "nonsense"
+    native_rate = None
+
+    def __init__(self, wrong):
+        self._wrong = wrong
+
+    def enhance(self, samples, rate, *, out=None):
+        raise NotImplementedError
+
+    def stream(self, chunks, survey):
+        return (self._wrong(chunk) for chunk in chunks)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (lambda chunk: chunk[1:], "nonsense returned 4 frames too few"),
+        (lambda chunk: chunk * np.nan, "not finite"),
+        (lambda chunk: np.repeat(chunk, 2, axis=1), r"returned the shape \(64000, 2\)"),
+        (lambda chunk: chunk[:, 0], r"returned the shape \(64000,\)"),
+    ],
+)
+def test_an_engine_that_streams_nonsense_costs_a_tier_and_no_recording(
+    noisy, result, enhancer, long, monkeypatch, wrong, said
+):
+    given = {"failing": Nonsense(wrong), "basic": engine_for("basic", RATE)}
+    monkeypatch.setattr("tenuto.audio.rungs.engine_for", lambda tier, rate: given[tier])
+    outcome = enhancer("failing", "basic").enhance(noisy, result)
+    assert (outcome.status, outcome.tier) == ("enhanced", "basic")
+    assert re.search(said, outcome.reason)
+
+
+def test_what_was_too_large_is_let_go_of_before_something_smaller_is_tried(
+    noisy, result, enhancer, monkeypatch
+):
+    alive, pinned = weakref.WeakSet(), []
+
+    class Chunk:
+        """What an attempt holds on to."""
+
+    class Greedy(Nonsense):
+        def stream(self, chunks, survey):
+            held = Chunk()
+            pinned.append(len(alive))
+            alive.add(held)
+            for _ in chunks:
+                raise MemoryError
+            yield held
+
+    given = {"failing": Greedy(None), "basic": engine_for("basic", RATE)}
+    monkeypatch.setattr("tenuto.audio.rungs.engine_for", lambda tier, rate: given[tier])
+    gc.disable()
+    try:
+        outcome = enhancer("failing", "basic").enhance(noisy, result)
+    finally:
+        gc.enable()
+    assert outcome.tier == "basic"
+    assert len(pinned) > 1
+    assert max(pinned) == 0
 
 
 # Flat memory --------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -72,6 +74,19 @@ def test_twelve_hours_of_sound_take_ten_megabytes_at_most():
     survey = survey_of(np.zeros((seconds * 16_000, 1), np.float32), 16_000)
     a_second = (survey.powers.nbytes + survey.crests.nbytes) / seconds
     assert a_second * 12 * 3600 < 10e6
+
+
+def test_so_they_do_while_it_is_made_however_small_its_blocks():
+    surveyor, seconds = Surveyor(48_000, 1), 60
+    block = np.zeros((1024, 1), np.float32)
+    tracemalloc.start()
+    try:
+        for _ in range(seconds * 48_000 // 1024):
+            surveyor.see(block)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken / seconds < 400
 
 
 @settings(max_examples=examples(60), deadline=None, derandomize=REPEATABLE)

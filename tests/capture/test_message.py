@@ -181,12 +181,15 @@ def test_what_is_known_is_bounded(monkeypatch):
     assert len(message._answering) <= 4
 
 
-def test_what_is_no_function_is_asked_carefully_each_time():
+def test_what_is_no_function_is_known_by_its_class(monkeypatch):
+    monkeypatch.setattr(message, "_answering", set())
+
     class Speaks(Exception):
         __str__ = type("Speaker", (), {"__call__": lambda self: "spoken"})()
 
     assert message_of(Speaks()) == "spoken"
     assert message_of(Speaks()) == "spoken"
+    assert len(message._answering) == 1
 
 
 def test_without_another_thread_nobody_is_asked(monkeypatch):

@@ -9,8 +9,10 @@ import struct
 import pytest
 
 from tenuto import errors
+from tenuto.clock import SimulatedClock
 from tenuto.errors import FaultClass, classification, classify, most_urgent, register_fault
 from tenuto.errors.classification import fault_of, told_by_type
+from tenuto.policies import Retry
 
 DATA, QUALITY, RESOURCE = FaultClass.DATA, FaultClass.QUALITY, FaultClass.RESOURCE
 INFRASTRUCTURE, CONFIGURATION = FaultClass.INFRASTRUCTURE, FaultClass.CONFIGURATION
@@ -296,3 +298,26 @@ def test_types_made_at_run_time_are_not_kept_for_ever():
     for _ in range(2 * classification._MAX_FOUND):
         told_by_type(type("Made", (Exception,), {})())
     assert len(classification._told) <= classification._MAX_FOUND
+
+
+class Unasked(Exception):
+    @property
+    def fault_class(self):
+        raise RuntimeError("mine")
+
+
+class Untouched(Exception):
+    def __getattribute__(self, name):
+        raise RuntimeError("mine")
+
+
+@pytest.mark.parametrize("hostile", [Unasked, Untouched])
+def test_an_error_that_answers_no_question_takes_nobodys_place(hostile):
+    assert told_by_type(hostile()) is None
+
+    @Retry(1, clock=SimulatedClock())
+    def call():
+        raise hostile
+
+    with pytest.raises(hostile):
+        call()

@@ -8,10 +8,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from tenuto.errors import FaultClass, TenutoError
+from tenuto.errors import EngineError, FaultClass, TenutoError
 
 from .codec import Recording
 from .engines import Engine
+from .engines.checking import check_finite
 from .engines.original import Original
 from .quality import Hearing
 from .sound import Samples, chunked
@@ -49,7 +50,8 @@ class Pass:
         read, enhanced = _Errors(), _Errors()
         with closing(self.recording.blocks()) as blocks:
             chunks = self._chunks(read.noted(blocks), frames)
-            output = self._heard(enhanced.noted(engine.stream(chunks, self.recording.survey)))
+            made = self._checked(engine.stream(chunks, self.recording.survey), engine.name)
+            output = self._heard(enhanced.noted(made))
             try:
                 if isinstance(engine, Original):
                     deque(output, maxlen=0)
@@ -61,12 +63,26 @@ class Pass:
                 if error in enhanced and error not in read:
                     raise
                 met = error if error in read else self.writer.met(error)
+            finally:  # an error that is kept keeps, by its traceback, all that it passed through
+                read.forget()
+                enhanced.forget()
         raise AsideError from met
 
     def _chunks(self, blocks: Iterator[Samples], frames: int) -> Iterator[Samples]:
         for chunk in chunked(self.hearing.before(blocks), frames):
             self.beat(frames / self.recording.rate)
             yield chunk
+
+    def _checked(self, output: Iterator[Samples], engine: str) -> Iterator[Samples]:
+        """What the engine gives; what could not be written is its failure, not the encoder's."""
+        left = self.recording.frames
+        for block in output:
+            if block.ndim != 2 or block.shape[1] != self.recording.channels:
+                raise EngineError(f"{engine} returned the shape {block.shape}", engine=engine)
+            left -= len(block)
+            yield check_finite(block, engine)
+        if left > 0:
+            raise EngineError(f"{engine} returned {left:,} frames too few", engine=engine)
 
     def _heard(self, output: Iterator[Samples]) -> Iterator[Samples]:
         yield from self.hearing.after(output, self.recording.channels)
@@ -86,6 +102,10 @@ class _Errors:
         except Exception as error:  # it is only noted in passing
             self._seen.append(error)
             raise
+
+    def forget(self) -> None:
+        """Let go of them."""
+        self._seen.clear()
 
     def __contains__(self, error: Exception) -> bool:
         return any(error is each for each in self._seen)

@@ -32,13 +32,21 @@ def chunked(blocks: Iterable[Samples], size: int) -> Iterator[Samples]:
     for block in blocks:
         rest = block
         while len(rest) >= missing:
-            yield np.concatenate((*held, rest[:missing]))
-            held, rest, missing = [], rest[missing:], size
+            held.append(rest[:missing])
+            rest, missing = rest[missing:], size
+            yield _joined(held)
         if len(rest):
             held.append(rest)
             missing -= len(rest)
     if held:
-        yield np.concatenate(held)
+        yield _joined(held)
+
+
+def _joined(blocks: list[Samples]) -> Samples:
+    """All of them in one, which takes their place: they are let go of."""
+    whole = np.concatenate(blocks)
+    blocks.clear()
+    return whole
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -71,9 +72,9 @@ class Surveyor:
         self._peaks = np.zeros(channels, np.float32)
         self._families = [list(range(channels))]
         self._power = self._clipped = 0.0
-        self._powers: list[_Line] = []
+        self._powers = array("f")  # no list of arrays: a block may be a few milliseconds long
         self._rest = np.zeros(0, np.float32)
-        self._crests: list[_Line] = []
+        self._crests = array("f")
         self._crest = 0.0
 
     def see(self, block: Samples) -> None:
@@ -109,15 +110,16 @@ class Surveyor:
             level=(self._power / size) ** 0.5,
             clipped=self._clipped / size,
             frame=self._frame,
-            powers=np.concatenate([np.zeros(0, np.float32), *self._powers]),
-            crests=np.concatenate([*self._crests, np.array(begun, np.float32)]),
+            powers=np.array(self._powers, np.float32),
+            crests=np.array([*self._crests, *begun], np.float32),
         )
 
     def _add_powers(self, line: _Line) -> None:
         line = np.concatenate((self._rest, line))
         whole = len(line) // self._frame * self._frame
         if whole:
-            self._powers.append(line[:whole].reshape(-1, self._frame).mean(axis=1))
+            powers = line[:whole].reshape(-1, self._frame).mean(axis=1)
+            self._powers.frombytes(powers.astype(np.float32, copy=False).tobytes())
         self._rest = line[whole:].copy()
 
     def _add_crests(self, line: _Line) -> None:
@@ -126,7 +128,8 @@ class Surveyor:
         found = np.maximum.reduceat(line, starts)
         found[0] = np.maximum(found[0], self._crest)  # keeps a NaN
         ends = (self._frames + len(line)) % self._rate == 0
-        self._crests.append(found if ends else found[:-1])
+        whole = found if ends else found[:-1]
+        self._crests.frombytes(whole.astype(np.float32, copy=False).tobytes())
         self._crest = 0.0 if ends else float(found[-1])
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from .peek import args_of, group_message_of, members_of, message_parts
 from .safe import plain
-from .text import text
+from .text import text, type_name
 
 __all__ = ["message_of"]
 
@@ -77,7 +77,8 @@ def _arguments(args: tuple[Any, ...]) -> str:
 
 def _asked(error: BaseException, says: Any) -> str:
     # The code, which all classes made in one place share, and which keeps nothing alive.
-    known_by = says.__code__ if type(says) is types.FunctionType else object()
+    # Of what is no such function, compiled by Cython for one, the name of the class.
+    known_by = says.__code__ if type(says) is types.FunctionType else type_name(type(error))
     if known_by in _answering:
         return str(error)
     if known_by in _silent or len(_silent) >= _MOST_SILENT or _on_its_own_thread.get():

@@ -99,12 +99,15 @@ def told_by_type(error: BaseException) -> Told | None:
     Such an error has no cause, no context and no attributes, so that nobody has asked it to wait,
     given up on it or refused it either. Most are like that, and one look saves several.
     """
-    if error.__dict__ or error.__context__ is not None or error.__cause__ is not None:
-        return None
-    kind = type(error)
-    told = _told[kind] if kind in _told else _learn(kind)
-    # Asked each time: a class may be given one later.
-    if told is None or getattr(error, "fault_class", None) is not None:
+    try:
+        if error.__dict__ or error.__context__ is not None or error.__cause__ is not None:
+            return None
+        kind = type(error)
+        told = _told[kind] if kind in _told else _learn(kind)
+        # Asked each time: a class may be given one later.
+        if told is None or getattr(error, "fault_class", None) is not None:
+            return None
+    except Exception:  # a hostile error: ``fault_of`` knows what to do about it
         return None
     return told if isinstance(told, tuple) else _by_rule(told, error)
 

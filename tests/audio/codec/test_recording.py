@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
+import soundfile
 
-from tenuto.audio.codec import DEFAULT_LIMITS, Limits, decode, open_recording, probe
+from tenuto.audio.codec import DEFAULT_LIMITS, Limits, decode, encode, open_recording, probe
+from tenuto.audio.sound import Sound, SourceFormat
 from tenuto.errors import DecodeError
 
 from .broken import BROKEN, RATE, REFUSED, encoded, tone, wav_header
@@ -191,3 +194,30 @@ def test_a_long_wav_file_that_holds_no_sound_is_refused(tmp_path, monkeypatch):
     path.write_bytes(b"RIFF\0\0\0\0WAVE" + bytes(2_000))
     with pytest.raises(DecodeError, match="the beginning is damaged"):
         decode(path)
+
+
+def test_what_ffmpeg_reads_goes_by_at_flat_memory(tmp_path, nothing_is_kept):
+    path = tmp_path / "sound.m4a"
+    source = SourceFormat("WAV", "PCM_16", 48_000, 1)
+    encode(Sound(tone(seconds=60, rate=48_000), 48_000, source), path, container="M4A")
+    tracemalloc.start()
+    try:
+        with open_recording(path) as recording:
+            for _ in recording.blocks():
+                pass
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 1e6  # as an array it would be 11.5 MB
+
+
+def test_whoever_waits_is_told_of_every_block_that_is_decoded_before_it_is_there(tmp_path):
+    whole = tone(seconds=20).copy()
+    whole[100] = np.nan
+    path = tmp_path / "nan.wav"
+    soundfile.write(path, whole, RATE, subtype="FLOAT")
+    heard = []
+    with open_recording(path, on_block=heard.append) as recording:
+        assert recording.repairs
+    # Once to see it, twice to see what is wrong with it, and once as it is repaired.
+    assert sum(heard) == pytest.approx(4 * 20)

@@ -89,8 +89,8 @@ def open_recording(
 
     What is good in a damaged file is kept, and ``repairs`` says what is not: a truncated file ends
     early, damaged FLAC frames are silent, samples that are not numbers are replaced as
-    ``diagnose`` describes. ``on_block`` is told the length of each block of the first pass, in
-    seconds.
+    ``diagnose`` describes. ``on_block`` is told the length of each block that is decoded before
+    the recording is there, in seconds.
 
     Raises ``DecodeError`` if there is no sound in the file that can be read, or one that is beyond
     ``limits``; its message names the file, says what is wrong, and what to do. Raises ``OSError``
@@ -98,8 +98,8 @@ def open_recording(
     """
     with ExitStack() as stack:
         descriptor = stack.enter_context(opened(path))
-        take = _first_take(descriptor, limits, on_block or (lambda _: None))
-        recording = _recording(take)
+        take = _first_take(descriptor, limits, on_block or _nobody)
+        recording = _recording(take, on_block or _nobody)
         if take.kept is not None:
             stack.close()  # it is not needed any more, and may be changed
         yield recording
@@ -215,15 +215,20 @@ def _trimmed(blocks: Iterator[Samples], declared: int | None, padding: int) -> I
         inside, outside = block[:left], block[left:]
         left -= len(inside)
         beyond += len(outside)
-        held.append(outside)
         if len(inside):
             yield inside
+        if len(outside):  # of the others not even a view is kept: it would keep the whole block
+            held.append(outside)
         if beyond > padding:
             yield from held
             held = []
 
 
-def _recording(take: _Take) -> Recording:
+def _nobody(_: float) -> None:
+    """Whom to tell where nobody asks."""
+
+
+def _recording(take: _Take, on_block: _OnBlock) -> Recording:
     source, declared = take.source, take.source.declared_frames
     if take.frames == 0:
         although = f", although its header declares {declared:,}" if declared else ""
@@ -236,9 +241,15 @@ def _recording(take: _Take) -> Recording:
         repairs.append(f"the rest cannot be decoded ({take.failure})")
     repair, survey = NOTHING_WRONG, take.survey
     if survey is None:
-        repair = diagnose(take.decoded)
+
+        def again() -> Iterator[Samples]:
+            for block in take.decoded():
+                on_block(len(block) / source.rate)
+                yield block
+
+        repair = diagnose(again)
         surveyor = Surveyor(source.rate, source.channels)
-        for block in repair.applied(take.decoded()):
+        for block in repair.applied(again()):
             surveyor.see(block)
         survey = surveyor.survey()
     return Recording(

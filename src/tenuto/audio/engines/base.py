@@ -47,9 +47,6 @@ class Engine(ABC):
     """Installed packages whose versions make a difference to the result: with another version of
     one of them, finished recordings are done again."""
 
-    shares_state: ClassVar[bool] = True
-    """Whether several threads may enhance with the same object at the same time."""
-
     def missing(self) -> str | None:
         """What to install before this engine can run here; None if nothing. Imports nothing."""
         return None

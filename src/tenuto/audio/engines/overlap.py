@@ -53,5 +53,6 @@ def overlapped(
             yield made[start:stop]
             return
         yield made[start : stop - fade]
-        before, fading = heard[:stop][-around:], made[stop - fade : stop]
+        before, fading = heard[:stop][-around:].copy(), made[stop - fade : stop].copy()
+        del heard, made  # both are as large as a chunk, and only their ends are needed
         chunk = following
