@@ -91,3 +91,12 @@ def test_one_destination_is_told_at_a_time(tenuto, folder):
     ended = tenuto("forward", "--otlp", "http://x", "--notify", "json://x", "--journal", folder)
     assert ended.exit_code == 2
     assert "--otlp and --notify" in ended.stderr
+
+
+def test_what_the_journal_lost_is_not_told_as_what_the_server_refused(
+    tenuto, server, folder, monkeypatch
+):
+    server.start()
+    monkeypatch.setenv("TENUTO_JOURNAL_DURABILITY", "ful")
+    ended = tenuto("forward", "--sentry", server.dsn, "--journal", folder)
+    assert (ended.exit_code, "passed over" in ended.stderr) == (0, False)

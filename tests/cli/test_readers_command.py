@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tenuto.capture import capture
-from tenuto.journal import Reader, open_journal
+from tenuto.journal import Journal, Reader, open_journal
 
 SENTRY = Reader("sentry hub/1")
 
@@ -93,3 +93,23 @@ def test_hostile_names_stay_in_their_line_and_in_80_columns(tenuto, journal, mon
     assert len(lines) == 4
     assert all(len(line) <= 80 for line in lines)
     assert r"\x1b[31m [red]x" in lines[0]
+
+
+def test_one_that_is_gone_for_good_can_be_let_go_of(tenuto, journal):
+    journal.read(Reader("sentry old.example"))
+    ended = tenuto("readers", "--forget", "sentry old.example", "--journal", journal.path)
+    assert (ended.exit_code, ended.stdout) == (0, "")
+    assert journal.standings() == []
+    ended = tenuto("readers", "--forget", "nobody", "--journal", journal.path)
+    assert ended.exit_code == 2
+    assert "is called nobody" in ended.stderr
+
+
+def test_a_journal_that_cannot_be_written_forgets_nobody(tenuto, journal, monkeypatch):
+    def fails(self, name):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Journal, "forget", fails)
+    ended = tenuto("readers", "--forget", "sentry", "--journal", journal.path)
+    assert ended.exit_code == 2
+    assert "cannot be written" in ended.stderr

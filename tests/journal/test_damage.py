@@ -41,10 +41,10 @@ def make_error(number, clock):
 def fill(journal, numbers, clock):
     for number in numbers:
         clock.advance(0.1)
-        journal.append(make_error(number, clock))
+        journal.append(told := make_error(number, clock))
         journal.record(Outcome(input=f"{number}", output=None, status="degraded"))
         journal.open_attempt(Attempt(work=f"{number}", step="decode"))
-        journal.annotate(journal_id := f"{number}", {"late": journal_id})
+        journal.annotate(told.id, {"late": number})
         journal.count("retry", "hub", "retried")
     journal.record(Transition(policy="hub", before="closed", after="open", detail={"state": "x"}))
 
@@ -88,6 +88,7 @@ def test_nothing_is_missing_where_nothing_is_damaged(copy, clock):
         assert numbers(journal) == [*OLD, *NEW]
         assert journal.check() == []
         assert journal.losses == journal.drops() == {}
+        assert {event.context["late"] for event in journal.events(limit=1000)} == {*OLD, *NEW}
 
 
 def _flipped(data, dice):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import pytest
 
 from tenuto.journal import Foreign, Journal, Outcome, Reader, Record, Transition
+from tenuto.journal.locks import FileLock
 
 OWN = Reader("log", own=True)
 ALL = Reader("sentry")
@@ -149,3 +152,51 @@ def test_records_of_other_machines_are_taken_in_all_or_none(journal, event):
     assert journal.groups() == []
     assert journal.collect([good, good]) == 1
     assert journal.groups()[0].count == 1
+
+
+def test_a_reader_from_now_begins_now_also_where_another_process_has_the_lease(
+    private_journal, event, clock
+):
+    reader = Reader("run", from_now=True)
+    with Journal(private_journal, clock=clock) as journal:
+        journal.append(event(number=1))
+        journal.move()
+        lease = FileLock.acquire(private_journal / "mover.lock")
+        assert journal.read(reader).records == ()
+        journal.append(event(number=2))
+        lease.release()
+        assert numbers(journal.read(reader)) == [2]
+
+
+def test_a_reader_that_is_gone_for_good_is_let_go_of(journal, event, clock):
+    journal.append(event())
+    journal.read(ALL)
+    journal.note_trouble(ALL, "no route")
+    assert journal.forget("sentry")
+    assert journal.standings() == []
+    assert not journal.forget("sentry")
+    assert len(journal.read(ALL).records) == 1  # whoever comes again begins anew
+
+
+def test_what_only_a_forgotten_reader_had_still_to_hear_may_go(journal, event, clock):
+    for kind in ("decode", "encode"):
+        for number in range(40):
+            journal.append(event(kind, number=number))
+    journal.read(ALL)
+    clock.advance(400 * 86400)
+    before = len(journal.events(limit=1000))
+    journal.prune()
+    assert len(journal.events(limit=1000)) == before
+    journal.forget("sentry")
+    journal.prune()
+    assert len(journal.events(limit=1000)) < before
+
+
+def test_a_reader_that_cannot_be_let_go_of_stays(journal, event, monkeypatch):
+    journal.read(ALL)
+    db = journal._archive.connect()
+    db.execute("CREATE TRIGGER no BEFORE DELETE ON cursors BEGIN SELECT raise(ABORT, 'no'); END")
+    with pytest.raises(sqlite3.IntegrityError):
+        journal.forget("sentry")
+    assert not db.in_transaction
+    assert [each.reader for each in journal.standings()] == ["sentry"]

@@ -139,3 +139,16 @@ def test_a_time_that_makes_no_sense_hurts_nobody(journal, event):
     ]
     journal.collect([Foreign("far", n, "p", "event", body) for n, body in enumerate(bodies)])
     assert len(trend(journal).hours) == 24
+
+
+@pytest.mark.parametrize("before", [1, 10, 60])
+def test_one_that_was_first_seen_just_before_the_hour_and_often_since_does_not_fall(
+    journal, event, clock, before
+):
+    clock.advance(600 - clock.now() % 600 + 600 - before)
+    journal.append(event())
+    clock.advance(before)
+    for _ in range(6):
+        clock.advance(500)
+        journal.append(event())
+    assert trend(journal).direction is not Direction.FALLING

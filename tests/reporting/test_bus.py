@@ -189,8 +189,12 @@ def test_what_strangers_write_to_the_stream_is_counted_and_thrown_away(central, 
             STREAM,
             {"journal": "x", "position": "1", "process": "p", "kind": "event", "body": "{}"},
         )
+        record = {"journal": "x", "process": "p", "kind": "event", "body": "{}"}
+        client.xadd(STREAM, {**record, "position": str(1 << 63)})
+        client.xadd(STREAM, {**record, "position": "-5"})
+        client.xadd(STREAM, {**record, "position": "2", "body": "[" * 200_000})
     Collector(url, central).collect()
-    assert central.losses == {"collecting: unreadable entry": 2}
+    assert central.losses == {"collecting: unreadable entry": 5}
     assert central.drops()["unreadable record"] == 1
     assert left(url) == 0
 

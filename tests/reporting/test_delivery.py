@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
+from tenuto import ErrorReporter
 from tenuto.errors import ExternalServiceError
-from tenuto.journal import Reader, open_journal
+from tenuto.journal import Attempt, Reader, open_journal
 from tenuto.reporting.delivery import NotYet, delivery
 
 
@@ -115,3 +119,63 @@ def test_what_is_passed_over_leaves_no_trouble_behind(journal, report):
         journal.clock.advance(600)
     assert standing(journal).trouble is None
     assert list(journal.losses.values()) == [1]
+
+
+class Listener(Destination):
+    """Of this process alone."""
+
+    def __init__(self, *errors):
+        super().__init__(*errors)
+        self.reader = Reader("log", own=True)
+
+
+def test_what_is_for_no_listener_does_not_hold_up_what_is(journal, report):
+    for number in range(300):
+        attempt = journal.open_attempt(Attempt(work=f"{number}", step="decode"))
+        journal.close_attempt(attempt, "succeeded")
+    report()
+    log = Listener()
+    assert delivery(journal, log).deliver()
+    assert log.asked == 1
+
+
+@pytest.mark.parametrize("spoilt", [(5, 8), (5, 120), (249, 251)])
+def test_records_that_cannot_be_read_are_passed_over_and_the_rest_is_told(journal, report, spoilt):
+    for number in range(250):
+        report(fingerprint=f"kind {number}")
+    journal.move()
+    with closing(sqlite3.connect(journal.path / "journal.db")) as db, db:
+        db.execute("UPDATE events SET body = 'x' || body WHERE seq >= ? AND seq < ?", spoilt)
+    destination = Destination()
+    assert delivery(journal, destination).deliver()
+    assert destination.asked == 250 - (spoilt[1] - spoilt[0])
+    assert standing(journal).lag == 0
+
+
+def test_what_a_server_asked_of_one_process_binds_those_that_are_at_work_too(
+    journal, report, clock
+):
+    refusal = ExternalServiceError("hub", 600.0, message="over the quota")
+    with open_journal(journal.path, clock=clock) as another:
+        first, second = Destination(refusal), Destination()
+        ways = [delivery(journal, first), delivery(another, second)]
+        assert all(way.deliver() for way in ways)  # there is nothing to say yet
+        report()
+        assert not any(way.deliver() for way in ways)
+        clock.advance(599)
+        assert not any(way.deliver() for way in ways)
+        assert (first.asked, second.asked) == (1, 0)
+        clock.advance(2)
+        assert [way.deliver() for way in ways] == [True, True]
+        assert first.asked + second.asked == 2
+
+
+def test_what_an_outer_layer_adds_is_told_too(journal, clock):
+    reporter = ErrorReporter("speech", journal=journal, log=False, clock=clock)
+    error = ConnectionError("down")
+    reporter.report(error, {"policy": "hub"})
+    reporter.report(error, {"audio_id": "a17"})
+    (told,) = journal.read(Reader("somewhere")).records
+    assert told.body["context"] == {"policy": "hub", "audio_id": "a17"}
+    exported = [body for kind, body in journal.everything() if kind == "event"]
+    assert [body["context"] for body in exported] == [told.body["context"]]

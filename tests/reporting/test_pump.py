@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 
 import pytest
@@ -190,3 +191,20 @@ def test_in_a_forked_child_the_thread_starts_anew(journal, pump):
     pump.begin_anew_in_child()
     put(journal, 1)
     assert listener.called.wait(5)
+
+
+def test_one_that_cannot_read_holds_up_neither_the_others_nor_the_move(journal, still, monkeypatch):
+    log, other = Listener(own=True), Listener(own=False)
+    read = journal.read
+
+    def damaged(reader, *args):
+        if reader.own:
+            raise sqlite3.DatabaseError("malformed")
+        return read(reader, *args)
+
+    monkeypatch.setattr(journal, "read", damaged)
+    still.attach(journal, [log, other], owned=False)
+    put(journal, 1)
+    assert not still.turn()
+    assert (log.heard, other.heard) == ([], [1])
+    assert journal.losses == {"reading the journal: DatabaseError": 1}

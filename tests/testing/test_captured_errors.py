@@ -102,3 +102,17 @@ def test_a_block_that_fails_leaves_nothing_behind(private_journal):
     handler.error_reporter.close()
     with open_journal(private_journal) as journal:
         assert [event.message for event in journal.events()] == ["kept"]
+
+
+def test_blocks_may_be_left_in_any_order(private_journal):
+    one, two = captured_errors(), captured_errors()
+    reporter = ErrorReporter("speech", log=False)
+    first = one.__enter__()
+    second = two.__enter__()
+    one.__exit__(None, None, None)
+    reporter.report(ValueError("in the second"))
+    two.__exit__(None, None, None)
+    assert ([*first], [event.message for event in second]) == ([], ["in the second"])
+    reporter.report(ValueError("after both"))
+    with open_journal(private_journal) as journal:
+        assert [group.message for group in journal.groups()] == ["after both"]

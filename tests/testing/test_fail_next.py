@@ -229,6 +229,8 @@ def test_no_two_calls_raise_the_same_object():
             raised.append(caught.value)
     assert len({id(error) for error in (model, *raised)}) == 3
     assert all(error.audio_id == "a17" and error.__cause__ is cause for error in raised)
+    assert all(error.__suppress_context__ for error in raised)
+    assert not Failures(1, ValueError("x")).take().__suppress_context__
     assert model.__traceback__ is None
 
 

@@ -121,3 +121,14 @@ def test_an_unknown_name_is_answered_with_the_names_there_are():
     ):
         pass
     assert breaker.state is State.CLOSED
+
+
+def test_blocks_may_be_left_in_any_order():
+    breaker = CircuitBreaker("hub")
+    one, two = force_open("hub"), force_open("hub")
+    one.__enter__()
+    two.__enter__()
+    one.__exit__(None, None, None)
+    assert breaker.state is State.FORCED_OPEN
+    two.__exit__(None, None, None)
+    assert breaker.state is State.CLOSED

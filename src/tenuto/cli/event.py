@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from socket import gethostname
 
 from rich.console import Console
 from rich.text import Text
@@ -47,7 +46,7 @@ def show_event(event: ErrorEvent, around: Surroundings, out: Console) -> None:
     for name, text, style in _facts(event, around):
         out.print(Text(f"{name:10}", style="dim").append(plain(text), style))
     _show_lines("Attempts", attempt_lines(event), out)
-    _show_lines("Tries at its input", try_lines(around.tries, event.id), out)
+    _show_lines("Tries at its input", try_lines(around.tries, around.asked), out)
     _show_lines("Policies around it", transition_lines(around.transitions, event.time), out)
     _show_values("Details", event.details, out)
     _show_values("Context", event.context, out)
@@ -128,13 +127,12 @@ def _show_values(title: str, values: Mapping[str, Plain], out: Console) -> None:
 
 
 def _show_frames(frames: Sequence[Frame], event: ErrorEvent, indent: str, out: Console) -> None:
-    here = event.host == gethostname()
     width = max(20, out.width - len(indent) - 6)
     for frame in frames:
         style = "" if frame.in_app else "dim"
         place = f"{plain(frame.file)}:{frame.line} in {plain(frame.function)}"
         out.print(Text(f"{indent}  {place}", style=style))
-        source = source_lines(frame.file, frame.line, since=event.time) if here else None
+        source = source_lines(frame.file, frame.line, host=event.host, since=event.time)
         if source is not None:
             out.print(Text(f"{indent}    {fit(source.line.strip(), width + 2)}", style=style))
         for name, value in frame.locals.items():

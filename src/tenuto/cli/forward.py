@@ -98,7 +98,8 @@ def command(
         names = {reader.reader.name for reader in readers}
         standings = [standing for standing in kept.standings() if standing.reader in names]
         left = sum(standing.lag for standing in standings)
-        lost = sum(kept.losses.values())
+        theirs = tuple(f"{name}: " for name in names)
+        lost = sum(times for why, times in kept.losses.items() if why.startswith(theirs))
     for trouble in {way.trouble: None for way in ways if way.trouble is not None}:
         complain(err, plain(trouble))
     if left:

@@ -27,11 +27,10 @@ def attempt_lines(event: ErrorEvent) -> Iterator[str]:
 def try_lines(tries: Sequence[Attempt], error_id: str) -> Iterator[str]:
     """The tries at the input it was met on: what was tried, and how it ended."""
     for attempt in tries:
-        ended = attempt.ended.value if attempt.ended else ""
         took = _seconds(" after", attempt.duration)
         of = "" if attempt.error_id is None else f": {attempt.error_id}"
         this = ", this one" if attempt.error_id == error_id else ""
-        yield f"{moment(attempt.started)}  {attempt.step} {ended}{took}{of}{this}"
+        yield f"{moment(attempt.started)}  {attempt.step} {attempt.ended}{took}{of}{this}"
 
 
 def transition_lines(transitions: Sequence[Transition], time: float) -> Iterator[str]:

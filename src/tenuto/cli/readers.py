@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 
@@ -10,9 +12,9 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from tenuto.journal import Standing, open_journal
+from tenuto.journal import Journal, Standing, open_journal
 
-from .terminal import count, fit, make_console, moment, show_path
+from .terminal import complain, count, fit, make_console, moment, show_path
 
 __all__ = ["command"]
 
@@ -26,13 +28,21 @@ _STYLES = {"up to date": "green", "behind": "yellow", "refused": "red", "failing
     help="The folder of the journal. By default that in TENUTO_JOURNAL, else one of your own.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(*, journal: str | None, as_json: bool) -> None:
+@click.option(
+    "--forget",
+    metavar="NAME",
+    help="Let go of a reader that is gone for good: nothing is kept for it any more.",
+)
+def command(*, journal: str | None, as_json: bool, forget: str | None) -> None:
     """Show who is told of the journal, how far behind they are, and what keeps them.
 
     "behind" is who has not been told yet, "failing" whom nobody reaches, and "refused" who has
     asked to be left alone for a while. Nothing is lost meanwhile.
     """
     with open_journal(journal) as kept:
+        if forget is not None:
+            _forget(kept, forget)
+            return
         standings = kept.standings()
         now = kept.clock.now()
         if as_json:
@@ -44,6 +54,18 @@ def command(*, journal: str | None, as_json: bool) -> None:
             out.print(f"Nobody is told of {show_path(str(kept.path))} but the log.")
         for standing in standings:
             _show(standing, now, out)
+
+
+def _forget(journal: Journal, name: str) -> None:
+    try:
+        known = journal.forget(name)
+    except (OSError, sqlite3.Error) as error:
+        complain(make_console(stderr=True), f"the journal cannot be written: {error}")
+        sys.exit(2)
+    if not known:
+        where = show_path(str(journal.path))
+        complain(make_console(stderr=True), f"no reader of {where} is called {name}")
+        sys.exit(2)
 
 
 def _state(standing: Standing, now: float) -> str:

@@ -48,8 +48,8 @@ class Follower:
                 found.setdefault(record.position, record)
         told = tuple(found[n] for n in sorted(found)[:limit])
         if len(told) == limit:
-            return Batch(told, told[-1].position)
-        return Batch(told, max([end, *found]))
+            return Batch(told, told[-1].position, more=True)
+        return Batch(told, max([end, *found]), more=not complete)
 
     def _spooled(self, process: str, after: int, limit: int) -> tuple[list[Row], bool]:
         """Rows of the first spools that have any, and whether they are all there are."""

@@ -30,6 +30,7 @@ from .standing import cursor_key, forget_trouble
 __all__ = [
     "SPOILT",
     "attempts",
+    "begin",
     "damage",
     "drops",
     "event",
@@ -131,7 +132,11 @@ def event(db: sqlite3.Connection, event_id: str) -> ErrorEvent | None:
 
 
 def _annotated(db: sqlite3.Connection, event_id: str, body: str) -> ErrorEvent:
-    told = json.loads(body)
+    return ErrorEvent.from_dict(_with_notes(db, json.loads(body), event_id))
+
+
+def _with_notes(db: sqlite3.Connection, told: dict[str, Any], event_id: str) -> dict[str, Any]:
+    """An event's body, with what was added to it later."""
     notes = db.execute(
         "SELECT body FROM annotations WHERE event_id = ? ORDER BY rowid", (event_id,)
     )
@@ -140,7 +145,7 @@ def _annotated(db: sqlite3.Connection, event_id: str, body: str) -> ErrorEvent:
         told["context"].update(added["context"])
         if added["handled_by"] is not None:
             told["handled_by"].append(added["handled_by"])
-    return ErrorEvent.from_dict(told)
+    return told
 
 
 def repeats(db: sqlite3.Connection, event_id: str) -> int:
@@ -251,7 +256,8 @@ def everything(db: sqlite3.Connection) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every record, by kind, in the order in which they were moved here."""
     for kind, body in db.execute(_ALL):
         with suppress(*SPOILT):
-            yield kind, json.loads(body)
+            told = json.loads(body)
+            yield kind, _with_notes(db, told, told["id"]) if kind == "event" else told
     for attempt in attempts(db, None, only_open=False):
         yield "attempt", asdict(attempt)
     for tally in tallies(db):
@@ -265,13 +271,21 @@ def drops(db: sqlite3.Connection) -> dict[str, int]:
     return dict(db.execute("SELECT reason, count FROM drops ORDER BY reason"))
 
 
+def begin(db: sqlite3.Connection, reader: Reader) -> int:
+    """Where a reader of the whole machine stands, which is written down when it first reads."""
+    # At once: one that never gets anywhere has a lag that is seen.
+    key = (cursor_key(reader),)
+    found = db.execute("SELECT position FROM cursors WHERE name = ?", key).fetchone()
+    if found is None:
+        first = "(SELECT value FROM sequence)" if reader.from_now else "0"
+        db.execute(f"INSERT OR IGNORE INTO cursors VALUES (?, {first})", key)  # noqa: S608
+        found = db.execute("SELECT position FROM cursors WHERE name = ?", key).fetchone()
+    return int(found[0])
+
+
 def records_after(db: sqlite3.Connection, reader: Reader, now: float, limit: int) -> Batch:
     """What a reader of the whole machine is told next."""
-    # Written down at once: a reader that never gets anywhere has a lag that is seen.
-    key = (cursor_key(reader),)
-    first = "(SELECT value FROM sequence)" if reader.from_now else "0"
-    db.execute(f"INSERT OR IGNORE INTO cursors VALUES (?, {first})", key)  # noqa: S608
-    after = db.execute("SELECT position FROM cursors WHERE name = ?", key).fetchone()[0]
+    after = begin(db, reader)
     end = _unsettled(db, after, now) if reader.settled else _NEVER
     tables = _TOLD + _REST if reader.everything else _TOLD
     rows = db.execute(
@@ -281,10 +295,19 @@ def records_after(db: sqlite3.Connection, reader: Reader, now: float, limit: int
     found = rows.fetchall()
 
     def record(seq: int, _: int, process: str, kind: str, body: str) -> Record:
-        return _without_told(db, reader, Record(seq, kind, json.loads(body), process))
+        told = json.loads(body)
+        if kind == "event":
+            told = _with_notes(db, told, told["id"])
+        return _without_told(db, reader, Record(seq, kind, told, process))
 
-    position = found[-1][0] if found else after
-    return Batch(tuple(_made(record, found)), position, growing=end != _NEVER)
+    records = tuple(_made(record, found))
+    return Batch(
+        records,
+        found[-1][0] if found else after,
+        more=len(found) == limit,
+        growing=end != _NEVER,
+        spoilt=len(records) < len(found),
+    )
 
 
 def _unsettled(db: sqlite3.Connection, after: int, now: float) -> int:

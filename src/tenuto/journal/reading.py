@@ -7,7 +7,7 @@ import sqlite3
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -35,7 +35,7 @@ from .records import (
     Transition,
 )
 from .retention import Retention
-from .standing import note_trouble, standings
+from .standing import forget, note_trouble, refusal, standings
 from .trends import Trend, trends
 from .writer import Writer
 
@@ -171,7 +171,10 @@ class Readable(ABC):
                 ring, process = self._writer.ring(), self._writer.process
                 after = self._own_positions.get(reader.name, 0)
                 return self._follower.next(process, ring, after, limit)
-        return self._ask(queries.records_after, reader, self.clock.now(), limit)
+        batch = self._ask(queries.records_after, reader, self.clock.now(), limit)
+        with suppress(sqlite3.Error, OSError):  # what was asked may have been a copy in memory
+            self._mend(lambda: queries.begin(self._archive.connect(), reader))
+        return batch
 
     def advance(self, reader: Reader, position: int, told: Sequence[Record] = ()) -> None:
         """``reader`` has done with everything up to ``position``; ``told`` are the last of it.
@@ -197,6 +200,22 @@ class Readable(ABC):
         """
         now = self.clock.now()
         self._mend(lambda: note_trouble(self._archive.connect(), reader, now, error, refused_until))
+
+    def forget(self, name: str) -> bool:
+        """Let go of the reader called ``name``, which is gone for good; whether there was one.
+
+        What nobody has still to be told of is not kept for anybody. A reader of this name that
+        comes after all begins anew. Raises ``sqlite3.Error`` or ``OSError`` if that cannot be
+        written down.
+        """
+        return self._mend(lambda: forget(self._archive.connect(), name))
+
+    def refusal(self, reader: Reader) -> tuple[float, str] | None:
+        """Until when ``reader`` was asked to leave its destination alone, and why, where it was.
+
+        In seconds since 1970 UTC; that time may be over.
+        """
+        return self._ask(refusal, reader)
 
     def identity(self) -> str:
         """What this journal is called among those of other machines; a new file is a new one."""

@@ -235,12 +235,16 @@ class Reader:
 class Batch:
     """The next records for a reader, in order; ``position`` is where they end.
 
-    ``growing`` says that a slice comes next which has not settled yet.
+    ``more`` says that there may be others after it, ``growing`` that a slice comes next which has
+    not settled yet. What is no record for the reader, or, as ``spoilt`` says, none any more, is
+    passed over: a batch may have few records, or none, and more after it.
     """
 
     records: tuple[Record, ...]
     position: int
+    more: bool = False
     growing: bool = False
+    spoilt: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from typing import Any
 
 from .apply import Applier, is_count
 from .encoding import readable
+from .standing import CURSORS
 
 __all__ = ["rescue"]
 
@@ -25,7 +26,7 @@ _COUNTS = {'"seq"', '"n"', '"position"', '"count"', '"revision"'}
 _SEQUENCES = (
     *(f"SELECT max(seq) FROM {name}" for name in ("events", "slices", "outcomes", "transitions")),
     "SELECT max(seq) FROM tallies",
-    "SELECT max(position) FROM cursors WHERE name GLOB 'reader*'",
+    f"SELECT max(position) FROM cursors WHERE name GLOB '{CURSORS}'",
 )
 _UNCOUNTED = """
 SELECT body, 1, time, time FROM events WHERE fingerprint NOT IN (SELECT fingerprint FROM groups)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from tenuto.errors import ConfigurationError
 
+from .standing import CURSORS
 from .trends import forget
 
 __all__ = ["UNTOLD", "Pruned", "Retention", "prune"]
@@ -68,7 +69,7 @@ def prune(db: sqlite3.Connection, retention: Retention, now: float) -> Pruned:
 
 
 # What somebody has still to be told of is kept; where nobody reads, there is nobody to wait for.
-_TOLD = "seq <= (SELECT coalesce(min(position), 1 << 62) FROM cursors WHERE name GLOB 'reader*')"
+_TOLD = f"seq <= (SELECT coalesce(min(position), 1 << 62) FROM cursors WHERE name GLOB '{CURSORS}')"
 _NOT_AN_END = """
     seq NOT IN (SELECT min(seq) FROM events GROUP BY fingerprint)
     AND seq NOT IN (SELECT max(seq) FROM events GROUP BY fingerprint)

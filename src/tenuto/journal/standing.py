@@ -8,7 +8,15 @@ import sqlite3
 
 from .records import Reader, Standing
 
-__all__ = ["CURSORS", "cursor_key", "forget_trouble", "note_trouble", "standings"]
+__all__ = [
+    "CURSORS",
+    "cursor_key",
+    "forget",
+    "forget_trouble",
+    "note_trouble",
+    "refusal",
+    "standings",
+]
 
 CURSORS = "reader*"
 """What the names of readers' cursors look like, those of spools beside them do not."""
@@ -61,6 +69,30 @@ def note_trouble(
         " SET error = excluded.error, refused_until = excluded.refused_until",
         (reader.name, now, refused_until, error),
     )
+
+
+def refusal(db: sqlite3.Connection, reader: Reader) -> tuple[float, str] | None:
+    """When its destination wants to hear from ``reader`` again, and why, if it has said so."""
+    found: tuple[float, str] | None = db.execute(
+        "SELECT refused_until, error FROM troubles WHERE reader = ? AND refused_until IS NOT NULL",
+        (reader.name,),
+    ).fetchone()
+    return found
+
+
+def forget(db: sqlite3.Connection, name: str) -> bool:
+    """Let go of where the reader of this name stands; whether there was one."""
+    keys = (f"{_OF_ERRORS}{name}", f"{_OF_ALL}{name}")
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        known = db.execute("DELETE FROM cursors WHERE name IN (?, ?)", keys).rowcount > 0
+        db.execute("DELETE FROM told WHERE reader = ?", (name,))
+        db.execute("DELETE FROM troubles WHERE reader = ?", (name,))
+        db.execute("COMMIT")
+    except BaseException:  # an interruption too: no transaction is left open
+        db.execute("ROLLBACK") if db.in_transaction else None
+        raise
+    return known
 
 
 def forget_trouble(db: sqlite3.Connection, reader: Reader) -> None:

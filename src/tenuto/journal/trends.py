@@ -79,9 +79,12 @@ def _direction(hours: tuple[int, ...], first: float, now: float) -> Direction:
     earlier = sum(hours) - recent
     if not earlier:
         return Direction.BACK
+    since = begin - (_HOURS - 1) * _HOUR
+    if first > since:  # the time is counted from it, so that it is no evidence of how often
+        since, earlier = first, earlier - 1
     # Two counts of random events are compared by their rates: what would be expected of the last
     # hour if nothing had changed, and how far chance alone would carry it from that.
-    ratio = (now - begin) / (begin - max(first, begin - (_HOURS - 1) * _HOUR))
+    ratio = (now - begin) / (begin - since)
     expected = earlier * ratio
     chance = _CHANCE * max(1.0, math.sqrt((recent + earlier) * ratio))
     if recent - expected > chance and recent > _MUCH * expected:

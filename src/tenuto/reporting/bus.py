@@ -24,6 +24,7 @@ STREAM = "tenuto:journal"
 _GROUP = "collectors"
 _TIMEOUT = 2.0  # seconds for Redis to connect, or to answer
 _AT_ONCE = 200  # entries
+_BEYOND_ALL = 1 << 62  # no place in a journal
 _ABANDONED = 60_000  # milliseconds: what a collector has held for so long, another takes over
 
 
@@ -124,12 +125,15 @@ def _foreign(fields: dict[bytes, bytes]) -> Foreign | None:
     """The record that an entry holds; None where it holds none: anybody may write to a stream."""
     try:
         body = json.loads(fields[b"body"])
+        position = int(fields[b"position"])
+        if not 0 < position < _BEYOND_ALL:
+            return None
         return Foreign(
             journal=fields[b"journal"].decode(),
-            position=int(fields[b"position"]),
+            position=position,
             process=fields[b"process"].decode(),
             kind=fields[b"kind"].decode(),
             body=dict(body),
         )
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, RecursionError, TypeError, ValueError):
         return None

@@ -109,7 +109,7 @@ class _Here:
                     return False
                 self._journal.advance(reader, record.position)
             self._journal.advance(reader, batch.position)
-            if len(batch.records) < _BATCH:
+            if not batch.more:
                 return True
 
     def _tell(self, record: Record) -> bool:
@@ -163,7 +163,7 @@ class _Elsewhere:
             clock=journal.clock,
         )
         self._not_before = -math.inf
-        self._heeded = False
+        self._heeded: float | None = None
         self._failures = 0
         self.trouble: str | None = None
 
@@ -172,24 +172,23 @@ class _Elsewhere:
             return not leased or self._deliver()
 
     def _heed(self) -> None:
-        """Keep away for as long as a process before this one was asked to."""
-        self._heeded = True
-        for standing in self._journal.standings():
-            until = standing.refused_until
-            if standing.reader == self._subscriber.reader.name and until is not None:
-                # A clock that was set back must not hold anything for ever.
-                left = min(until - self._clock.now(), _LONGEST_REFUSAL)
-                self._not_before = self._clock.monotonic() + left
-                self.trouble = standing.trouble
+        """Keep away for as long as this process, or another, was asked to."""
+        until, why = self._journal.refusal(self._subscriber.reader) or (None, None)
+        if until is not None and until != self._heeded:
+            # A clock that was set back must not hold anything for ever.
+            left = min(until - self._clock.now(), _LONGEST_REFUSAL)
+            self._not_before = self._clock.monotonic() + left
+            self.trouble = why
+        self._heeded = until
 
     def _deliver(self) -> bool:
-        if not self._heeded:
-            self._heed()
         reader, at_once = self._subscriber.reader, self._subscriber.at_once
         started = self._clock.monotonic()
         while self._clock.monotonic() >= self._not_before:
             batch = self._journal.read(reader, max(at_once, _BATCH))
             left = batch.records
+            if left:
+                self._heed()
             while left:
                 part = left[:at_once]
                 done = self._tell(part)
@@ -199,7 +198,9 @@ class _Elsewhere:
                 if self._clock.monotonic() - started > _A_TURN:
                     return False
                 left = left[done:]
-            if len(batch.records) < max(at_once, _BATCH):
+            if batch.spoilt:
+                self._journal.advance(reader, batch.position)
+            if not batch.more:
                 return not batch.growing
         return False
 
@@ -233,7 +234,7 @@ class _Elsewhere:
         if refused is not None:
             self._not_before = self._clock.monotonic() + refused
             self._breaker.reset()  # it answered, and said when to come back
-            until = self._clock.now() + refused
+            until = self._heeded = self._clock.now() + refused
         self._journal.note_trouble(self._subscriber.reader, self.trouble, refused_until=until)
         if refused is not None:
             return False

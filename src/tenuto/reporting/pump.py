@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from tenuto.journal import Journal, Moved
 
-from .delivery import Gatherer, Subscriber, delivery
+from .delivery import Delivery, Gatherer, Subscriber, delivery
 
 __all__ = ["PUMP", "Pump"]
 
@@ -33,13 +33,20 @@ class Attachment:
         """Flush, tell and move; whether nothing is left to do. Never raises."""
         try:
             self._journal.flush()
-            done = [each.deliver() for each in self._deliveries if each.own]
+            done = [self._tell(each) for each in self._deliveries if each.own]
             moved = self._journal.move()
-            done += [each.deliver() for each in self._deliveries if not each.own]
+            done += [self._tell(each) for each in self._deliveries if not each.own]
         except Exception as error:  # the thread outlives whatever happens to one journal
-            self._journal.count_loss(f"reading the journal: {type(error).__name__}")
+            self._journal.count_loss(f"looking after the journal: {type(error).__name__}")
             return False
         return moved is Moved.ALL and all(done)
+
+    def _tell(self, each: Delivery) -> bool:
+        try:
+            return each.deliver()
+        except Exception as error:  # the others, and the move, have their turn all the same
+            self._journal.count_loss(f"reading the journal: {type(error).__name__}")
+            return False
 
     def close(self) -> None:
         """Let go of the journal, where nobody else has it."""

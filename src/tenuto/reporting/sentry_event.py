@@ -7,7 +7,6 @@ oldest first, so that a cause comes before what it caused.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from socket import gethostname
 from typing import Any
 
 from .source_lines import source_lines
@@ -153,7 +152,6 @@ def _exception(link: Mapping[str, Any], number: int, event: Mapping[str, Any]) -
 
 
 def _frames(frames: Sequence[Mapping[str, Any]], event: Mapping[str, Any]) -> list[dict[str, Any]]:
-    here = event["host"] == gethostname()
     last = len(frames) - 1
     return [
         {
@@ -163,14 +161,16 @@ def _frames(frames: Sequence[Mapping[str, Any]], event: Mapping[str, Any]) -> li
             "lineno": frame["line"],
             "in_app": frame["in_app"],
             "vars": dict(frame.get("locals", {})),
-            **(_source(frame, event) if here and (frame["in_app"] or number == last) else {}),
+            **(_source(frame, event) if frame["in_app"] or number == last else {}),
         }
         for number, frame in enumerate(frames)
     ]
 
 
 def _source(frame: Mapping[str, Any], event: Mapping[str, Any]) -> dict[str, Any]:
-    found = source_lines(frame["file"], frame["line"], since=event["time"], around=_AROUND)
+    found = source_lines(
+        frame["file"], frame["line"], host=event["host"], since=event["time"], around=_AROUND
+    )
     if found is None:
         return {}
     return {

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from pathlib import Path
+from socket import gethostname
+from stat import S_ISREG
 from typing import NamedTuple
 
 from tenuto.capture import REDACTED, scrub
@@ -29,20 +31,22 @@ class SourceLines(NamedTuple):
     after: tuple[str, ...]
 
 
-def source_lines(file: str, line: int, *, since: float, around: int = 0) -> SourceLines | None:
-    """Line number ``line`` of ``file``, with ``around`` lines on both sides.
+def source_lines(
+    file: str, line: int, *, host: str, since: float, around: int = 0
+) -> SourceLines | None:
+    """Line number ``line`` of ``file`` on ``host``, with ``around`` lines on both sides.
 
-    None where the file is no Python source, cannot be read, or was changed after ``since``, in
-    seconds since 1970 UTC. ``file`` may begin with ``~``.
+    None where that is another machine, or where the file is no Python source, cannot be read, or
+    was changed after ``since``, in seconds since 1970 UTC. ``file`` may begin with ``~``.
     """
-    if not file.endswith(".py"):
+    if host != gethostname() or not file.endswith(".py"):
         return None
     try:
         path = Path(file).expanduser()
         state = path.stat()
     except (OSError, RuntimeError, ValueError):  # no such file, no home, a NUL in the name
         return None
-    if state.st_mtime > since or state.st_size > _LARGEST:
+    if not S_ISREG(state.st_mode) or state.st_mtime > since or state.st_size > _LARGEST:
         return None
     return _read(path, state.st_mtime_ns, line, around)
 

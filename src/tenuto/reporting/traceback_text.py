@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -29,7 +28,7 @@ def traceback_text(body: Mapping[str, Any]) -> str:
 class _Traceback:
     def __init__(self, event: Mapping[str, Any]) -> None:
         self._chain: Sequence[Mapping[str, Any]] = event["chain"]
-        self._is_of_here = event["host"] == os.uname().nodename
+        self._host: str = event["host"]
         self._time: float = event["time"]
 
     def told(self, link: Mapping[str, Any], number: int) -> Iterator[str]:
@@ -52,7 +51,6 @@ class _Traceback:
                 yield from self.told(each, n)
 
     def _code(self, frame: Mapping[str, Any]) -> Iterator[str]:
-        if self._is_of_here:
-            found = source_lines(frame["file"], frame["line"], since=self._time)
-            if found is not None and (line := found.line.strip()):
-                yield f"    {line}"
+        found = source_lines(frame["file"], frame["line"], host=self._host, since=self._time)
+        if found is not None and (line := found.line.strip()):
+            yield f"    {line}"

@@ -25,12 +25,18 @@ def captured_errors() -> Generator[list[ErrorEvent], None, None]:
     temporary one that goes with the block.
     """
     with TemporaryDirectory(prefix="tenuto-") as folder, _Notebook(folder) as notebook:
-        before = vars(ErrorReporter)["journal"]
-        _set_journal(property(lambda _: notebook))
+        _open.append(notebook)
+        _set_journal(property(lambda _: _open[-1]))
         try:
             yield notebook.captured
         finally:
-            _set_journal(before)
+            if _open == [notebook]:  # blocks may be left in any order
+                _set_journal(_ITS_OWN)
+            _open.remove(notebook)
+
+
+_ITS_OWN: property = vars(ErrorReporter)["journal"]
+_open: list[_Notebook] = []
 
 
 def _set_journal(attribute: property) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 from tenuto.machines import Breaker, Event
 from tenuto.policies.engine.circuit import Circuit
@@ -34,11 +36,26 @@ def force_open(name: str) -> Generator[None, None, None]:
 def _forced_open(circuit: Circuit) -> Generator[None, None, None]:
     lock = circuit._lock  # noqa: SLF001 - nobody else may set a state
     with lock:
-        before = copy.copy(circuit.machine)
-        circuit.machine.on(Event.FORCE_OPEN, circuit.monotonic())
+        blocks = _blocks.get(circuit)
+        if blocks is None:
+            blocks = _blocks[circuit] = _Blocks(copy.copy(circuit.machine))
+            circuit.machine.on(Event.FORCE_OPEN, circuit.monotonic())
+        blocks.open += 1
     try:
         yield
     finally:
         with lock:
-            for part in Breaker.__slots__:  # calls look at this very machine
-                setattr(circuit.machine, part, getattr(before, part))
+            blocks.open -= 1
+            if not blocks.open:  # they may be left in any order
+                del _blocks[circuit]
+                for part in Breaker.__slots__:  # calls look at this very machine
+                    setattr(circuit.machine, part, getattr(blocks.before, part))
+
+
+@dataclass(slots=True)
+class _Blocks:
+    before: Breaker
+    open: int = 0
+
+
+_blocks: WeakKeyDictionary[Circuit, _Blocks] = WeakKeyDictionary()

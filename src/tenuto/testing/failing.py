@@ -62,6 +62,8 @@ class Failures:
             return self._error()
         error = copy.copy(self._error)
         error.__cause__ = self._error.__cause__
+        # To set a cause, even none, hides the context.
+        error.__suppress_context__ = self._error.__suppress_context__
         return error
 
 
