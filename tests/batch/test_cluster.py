@@ -173,6 +173,40 @@ def test_a_scheduler_that_is_killed_is_waited_for(join, dask, gate, tmp_path):
         assert ended.result.status == "enhanced"
 
 
+def test_an_answer_that_is_lost_with_the_scheduler_is_asked_for_again(join, tmp_path, monkeypatch):
+    with join("local", jobs=1) as workers:
+        lost = []
+
+        def fetched(future):
+            if not lost:
+                lost.append(future)
+                raise OSError("the scheduler is gone")
+            return result(future)
+
+        result = type(workers._client.submit(int, 1)).result
+        monkeypatch.setattr("distributed.Future.result", fetched)
+        workers.submit(task(tmp_path))
+        (ended,) = all_of(workers, 1)
+        assert len(lost) == 1
+        assert ended.result.status == "enhanced"
+
+
+def test_what_cannot_be_given_out_just_now_is_given_out_later(join, tmp_path, monkeypatch):
+    with join("local", jobs=1) as workers:
+        submit, refused = workers._client.submit, []
+
+        def refusing(*args, **settings):
+            if not refused:
+                refused.append(args)
+                raise OSError("the scheduler is gone")
+            return submit(*args, **settings)
+
+        monkeypatch.setattr(workers._client, "submit", refusing)
+        workers.submit(task(tmp_path))
+        (ended,) = all_of(workers, 1)
+        assert ended.result.status == "enhanced"
+
+
 def test_a_scheduler_that_does_not_come_back_ends_the_run_in_order(
     join, dask, gate, tmp_path, monkeypatch
 ):

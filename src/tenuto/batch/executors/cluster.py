@@ -12,6 +12,7 @@ import json
 import sqlite3
 from collections import deque
 from collections.abc import Iterable
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +52,8 @@ def _dask() -> ModuleType:
     try:
         import dask
 
-        dask.config.set({"logging.distributed": "critical"})  # the run tells what people must know
+        # The run tells what people must know.
+        dask.config.set(logging=dict.fromkeys(("distributed", "distributed.client"), "critical"))
         import distributed
     except ImportError as error:
         raise ConfigurationError(
@@ -111,15 +113,19 @@ class ClusterWorkers:
         if not self._is_connected():
             self._lost.append(task)
             return
-        future = self._client.submit(
-            self._attempt,
-            self._name,
-            self._settings,
-            self._landmark,
-            to_text(task),
-            json.dumps(self._has),
-            pure=False,
-        )
+        try:
+            future = self._client.submit(
+                self._attempt,
+                self._name,
+                self._settings,
+                self._landmark,
+                to_text(task),
+                json.dumps(self._has),
+                pure=False,
+            )
+        except (OSError, ValueError):  # the scheduler has gone in this very moment
+            self._lost.append(task)
+            return
         self._in_hand[future] = _Given(task, self._clock.now())
         future.add_done_callback(self._ended.put)
 
@@ -129,17 +135,29 @@ class ClusterWorkers:
             given = self._in_hand.pop(future, None)
             if given is None:
                 continue
-            if future.status == _FINISHED:
-                answer, cut_short, news = from_text(future.result())
-                for each in cut_short:
-                    self._journal.open_attempt(each)
-                self._collect(news)
-                ended.append(answer)
-            elif future.status == _FAILED:
-                ended.append(self._judge(given, future.exception()))
-            else:
+            end = self._end_of(future, given)
+            if end is None:
                 self._lost.append(given.task)
+            else:
+                ended.append(end)
         return [*ended, *self._give_out_again()]
+
+    def _end_of(self, future: Any, given: _Given) -> Ended | None:
+        """How the attempt ended; None: the scheduler that could have told is gone."""
+        try:
+            if future.status == _FAILED:
+                return self._judge(given, future.exception())
+            if future.status != _FINISHED:
+                return None
+            text = future.result()
+        except (CancelledError, OSError):  # it has gone before the answer was here
+            return None
+        answer, cut_short, news = from_text(text)
+        for each in cut_short:
+            self._journal.open_attempt(each)
+        self._collect(news)
+        ended: Ended = answer
+        return ended
 
     def kill(self) -> None:
         self._in_hand.clear()
