@@ -11,7 +11,8 @@ from tenuto.errors import ConfigurationError
 
 
 def hold(folder, ready, done):
-    with claim(folder):
+    with claim(folder) as claimed:
+        claimed.begin()
         ready.set()
         done.wait(30)
 
@@ -48,7 +49,7 @@ def test_a_run_that_ends_in_order_leaves_nothing(tmp_path):
 
 
 def test_drafts_of_a_run_that_was_cut_short_are_removed(tmp_path):
-    (tmp_path / CLAIM_NAME).touch()
+    (tmp_path / CLAIM_NAME).write_text("at work")
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / ".tenuto-123-abcd.part").touch()
     (tmp_path / "deep" / "a.wav").touch()

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from concurrent.futures import CancelledError
 from dataclasses import replace
 
 import pytest
@@ -173,15 +174,16 @@ def test_a_scheduler_that_is_killed_is_waited_for(join, dask, gate, tmp_path):
         assert ended.result.status == "enhanced"
 
 
-def test_an_answer_that_is_lost_with_the_scheduler_is_asked_for_again(join, tmp_path, monkeypatch):
+@pytest.mark.parametrize("gone", [OSError("reset"), CancelledError(), TimeoutError()], ids=repr)
+def test_an_answer_that_is_lost_on_the_way_is_asked_for_again(join, tmp_path, monkeypatch, gone):
     with join("local", jobs=1) as workers:
         lost = []
 
-        def fetched(future):
+        def fetched(future, timeout):
             if not lost:
                 lost.append(future)
-                raise OSError("the scheduler is gone")
-            return result(future)
+                raise gone
+            return result(future, timeout)
 
         result = type(workers._client.submit(int, 1)).result
         monkeypatch.setattr("distributed.Future.result", fetched)
@@ -189,6 +191,15 @@ def test_an_answer_that_is_lost_with_the_scheduler_is_asked_for_again(join, tmp_
         (ended,) = all_of(workers, 1)
         assert len(lost) == 1
         assert ended.result.status == "enhanced"
+
+
+def test_an_answer_of_another_version_stops_the_run(join, tmp_path, monkeypatch):
+    with join("local", jobs=1) as workers:
+        monkeypatch.setattr("distributed.Future.result", lambda *_: '{"is": "Surprise"}')
+        workers.submit(task(tmp_path))
+        (ended,) = all_of(workers, 1)
+        monkeypatch.undo()
+        assert "have the same tenuto on all machines" in ended.result.reason
 
 
 def test_what_cannot_be_given_out_just_now_is_given_out_later(join, tmp_path, monkeypatch):

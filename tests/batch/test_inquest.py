@@ -215,3 +215,11 @@ def test_only_so_many_contents_are_remembered(court, monkeypatch):
         for _ in range(2):
             court.poison.killed(f"c{number}", "high", "e")
     assert court.poison.deadly == ("c2", "c3", "c4")
+
+
+def test_what_never_came_to_a_tier_clears_none(court):
+    bad = Outcome(input="bad.wav", output=None, status=OutcomeStatus.QUARANTINED)
+    for number in range(3):
+        court.hold(task(f"{number}.wav"), "high", content=f"c{number}")
+        court.inquest.note_survival(task("bad.wav"), bad, "text")
+    assert court.inquest.withdrawn == ("high",)

@@ -197,3 +197,10 @@ def test_a_long_list_is_not_held_in_memory(source):
     for _ in range(3):
         next(rows)
     assert stream.read_bytes <= 4 * 65_536
+
+
+def test_a_first_line_beyond_all_measure_is_refused_with_the_name_of_the_manifest(tmp_path):
+    path = tmp_path / "list.csv"
+    path.write_text("input," + "x" * 11_000_000)
+    with pytest.raises(ConfigurationError, match=r"list\.csv .*first line cannot be read"):
+        list(read_manifest(path, str(tmp_path)))

@@ -343,3 +343,30 @@ def test_in_any_run_every_input_ends_once_and_outages_quarantine_few(
 def test_false_alarms_are_as_rare_as_the_threshold_says():
     """Half of all fail alike by chance: a row of 20 begins once in about two million recordings."""
     assert math.isclose(0.5**ALIKE, 1e-6, rel_tol=0.05)
+
+
+def test_a_trial_of_an_alarm_that_is_over_decides_no_other(scene):
+    scene.well()
+    scene.row_of(TEXT)
+    old = scene.outbreak.trial(scene.now)
+    scene.well()  # the alarm is over, and its trial still out
+    row = scene.row_of(GONE)
+    assert scene.outbreak.trial(scene.now) is None
+    scene.outbreak.tried(
+        Answer(old, outcome(old.item.input, OutcomeStatus.ENHANCED, "high")), scene.now
+    )
+    scene.collect()
+    assert not set(names(row)) & set(scene.settled)
+    row.append(scene.ill(GONE))
+    assert scene.outbreak.suspended
+    scene.try_out(outcome("1"))
+    scene.finish()
+    assert not set(names(row)) & set(scene.settled)
+
+
+def test_copies_of_one_bad_recording_are_not_held_back_for_ever(scene):
+    scene.well()
+    for _ in range(1_500):
+        scene.ill(TEXT, content="the same error page")
+    assert not scene.outbreak.suspended
+    assert len(scene.settled) > 1_000

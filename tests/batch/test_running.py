@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import signal
 from collections import Counter, deque
 from pathlib import Path
 
@@ -183,6 +184,7 @@ def test_while_memory_is_short_fewer_are_at_work_and_then_more_again(run):
     summary, workers, _ = run(200, script, places=8)
     assert dict(summary.statuses) == {"enhanced": 200}
     sizes = [len(each) for each in workers.at_once]
+    assert max(sizes[8:19]) <= 4  # after the first, and before the second
     assert min(sizes[20:60]) < 8
     assert set(sizes[-60:-8]) == {8}
 
@@ -211,3 +213,66 @@ def test_bytes_that_killed_are_not_touched_again_under_another_name(run):
     assert Counter(map(number_of, workers.begun)) == {**dict.fromkeys(range(9), 1), 2: 2}
     summary, workers, _ = run(9, script)
     assert (summary.quarantined_earlier, summary.left) == (3, 0)
+
+
+def test_a_run_that_is_left_during_an_alarm_is_gone_on_with_by_the_same_command(run, clock):
+    """What was written and has no outcome yet is the run's own."""
+
+    def degraded(task):
+        output = Path(task.item.output)
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text("the original")
+        outcome = Outcome(
+            input=task.item.input,
+            output=task.item.output,
+            status=OutcomeStatus.DEGRADED,
+            tier="original",
+            reason="no tier works",
+        )
+        trouble = Trouble("basic", "f3 the model is broken", FaultClass.INFRASTRUCTURE)
+        return Answer(task, outcome, (trouble,), content_of(task.item.input))
+
+    def script(task):
+        if task.trial:
+            signal.raise_signal(signal.SIGINT)
+            return ill(task, GONE)
+        return degraded(task)
+
+    summary, _, _ = run(30, script)
+    assert summary.exit_status == 130
+    assert summary.left > 0
+    summary, _, _ = run(30, well)
+    assert (summary.left, summary.exit_status) == (0, 0)
+
+
+def test_while_a_step_is_in_doubt_what_fails_there_otherwise_settles_nothing(run, clock):
+    """The drive is gone, and among what is in hand is one truly bad recording."""
+    trials = []
+
+    def script(task):
+        if task.trial:
+            trials.append(task)
+            return well(task) if len(trials) > 2 else ill(task, GONE)
+        if number_of(task) == 31:
+            return ill(task, TEXT, content_of(task.item.input))
+        gone = len(trials) <= 2 and number_of(task) >= 10
+        return ill(task, GONE) if gone else well(task)
+
+    summary, _, _ = run(60, script, places=4)
+    assert dict(summary.statuses) == {"enhanced": 59, "quarantined": 1}
+
+
+def test_a_worker_that_cannot_be_started_stops_the_run_in_order(run, monkeypatch):
+    submit, begun = Scripted.submit, []
+
+    def full(self, task):
+        begun.append(task)
+        if len(begun) > 3:
+            raise OSError(24, "Too many open files")
+        submit(self, task)
+
+    monkeypatch.setattr(Scripted, "submit", full)
+    summary, _, _ = run(10, well, places=8)
+    assert summary.exit_status == 2
+    assert summary.stopped == "no worker process can be started: Too many open files"
+    assert (summary.statuses["enhanced"], summary.left) == (3, 7)

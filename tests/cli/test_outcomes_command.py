@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import json
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -147,3 +149,22 @@ def test_rows_that_named_no_recording_are_told(tenuto, ledger):
     assert "12 rows named no recording:" in shown
     assert "list.csv, line 0: no path" in shown
     assert "… and 2 more" in shown
+
+
+def test_a_ledger_that_is_damaged_says_what_to_do(tenuto, ledger, tmp_path, monkeypatch):
+    def damaged(self, question):
+        raise sqlite3.DatabaseError("database disk image is malformed")
+
+    monkeypatch.setattr("tenuto.batch.asking.Outcomes.find", damaged)
+    ended = tenuto("outcomes", tmp_path / "out", "--json")
+    assert ended.exit_code == 2
+    assert "where it is damaged, delete it" in ended.stderr
+
+
+def test_a_pipe_that_is_closed_early_is_no_trouble(tenuto, ledger, tmp_path, monkeypatch):
+    def closed(*_, **__):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr("click.echo", closed)
+    ended = tenuto("outcomes", tmp_path / "out", "--json")
+    assert "Broken pipe" not in ended.stderr

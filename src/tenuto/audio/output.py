@@ -86,9 +86,12 @@ def is_draft(name: str) -> bool:
 
 def discard_drafts(folder: Path, pid: int) -> None:
     """Remove what the process ``pid`` of this machine, which has ended, was writing there."""
-    with suppress(OSError):  # a draft that stays hurts nobody; the folder may be gone
-        for path in folder.glob(f"{_of(pid)}*{_SUFFIX}"):
-            path.unlink()
+    theirs = _of(pid)
+    # A draft that stays hurts nobody; the folder may be gone, or have millions of files.
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(theirs) and entry.name.endswith(_SUFFIX):
+                Path(entry.path).unlink()
 
 
 def _of(pid: int) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Self
 
@@ -12,7 +11,7 @@ from tenuto.errors import FaultClass
 from tenuto.journal import OutcomeStatus
 
 from .inputs import BadRow
-from .ledger import entries, look_into
+from .ledger import entries, look_into, unusable
 from .rows import Entry
 
 __all__ = ["Kind", "Outcomes", "Question"]
@@ -74,9 +73,10 @@ class Outcomes:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        with closing(self._db):
-            pass
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        self._db.close()
+        if isinstance(error, sqlite3.Error):
+            raise unusable(self._folder, error) from error
 
     def find(self, question: Question) -> Iterator[Entry]:
         """The outcomes, in the order in which their inputs first had one."""

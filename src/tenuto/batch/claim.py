@@ -22,14 +22,15 @@ CLAIM_NAME = ".tenuto-run"
 class Claim:
     """An output folder that is ours.
 
-    The mark of a run is a file that goes when the run ends in order. Where one was cut short, its
-    drafts have been removed, and outputs that no outcome accounts for are its own.
+    The mark of a run is a file that is empty until the work begins, and goes when the run ends in
+    order. Where one was cut short at work, its drafts have been removed, and outputs that no
+    outcome accounts for are its own.
     """
 
     mark: Path
     descriptor: int
     cut_short: bool
-    """Whether the run before did not end in order."""
+    """Whether the run before had begun its work, and did not end in order."""
 
     def holds(self) -> bool:
         """Whether the folder is still there, and still ours."""
@@ -37,6 +38,16 @@ class Claim:
             return os.path.samestat(os.fstat(self.descriptor), self.mark.stat())
         except OSError:
             return False
+
+    def begin(self) -> None:
+        """The work begins: from now on there may be outputs that no outcome accounts for.
+
+        Raises ConfigurationError where that cannot be written down.
+        """
+        try:
+            os.ftruncate(self.descriptor, 1)  # which takes no room, however full the disk is
+        except OSError as error:
+            raise _unusable(self.mark.parent, error) from error
 
     def release(self) -> None:
         """This run has ended in order."""
@@ -52,20 +63,22 @@ def claim(folder: Path) -> Iterator[Claim]:
     """
     path = folder / CLAIM_NAME
     try:
-        cut_short = path.exists()
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
     except OSError as error:
-        raise ConfigurationError(
-            "the output folder", f"{path_text(folder)}: {error.strerror}"
-        ) from error
+        raise _unusable(folder, error) from error
     try:
         _lock(descriptor, path)
+        cut_short = os.fstat(descriptor).st_size > 0
         if cut_short:
             _remove_drafts(folder)
         yield Claim(path, descriptor, cut_short)
     finally:
         os.close(descriptor)
+
+
+def _unusable(folder: Path, error: OSError) -> ConfigurationError:
+    return ConfigurationError("the output folder", f"{path_text(folder)}: {error.strerror}")
 
 
 def _lock(descriptor: int, path: Path) -> None:

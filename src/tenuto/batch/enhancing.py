@@ -143,7 +143,8 @@ class Batch:
             open_journal(self.journal) as journal,
             interruptible() as interruption,
         ):
-            new = not set(os.listdir(folder)) - _OURS  # noqa: PTH208 - there may be millions
+            with os.scandir(folder) as entries:  # there may be millions
+                new = all(entry.name in _OURS for entry in entries)
             found = self._find(ledger, paths, manifests, names)
             plan = self._plan(ledger, found, _looking(watcher, interruption))
             if not new or any_input_below(ledger):
@@ -161,6 +162,7 @@ class Batch:
             )
             reporter = ErrorReporter("tenuto", journal=journal, log=False)
             poison = Poison(journal, amnesty=self.replay is not None)
+            claimed.begin()
             with self._executor(settings, shares.places, journal, claimed) as executor:
                 run = Run(
                     plan,
@@ -174,7 +176,7 @@ class Batch:
                     budget=self.budget,
                 )
                 summary = run.go()
-            if summary.stopped is None:
+            if run.is_in_order:
                 claimed.release()
             return summary
 

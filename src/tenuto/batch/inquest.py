@@ -77,6 +77,8 @@ class Inquest:
         """A worker lived to tell how ``task``, of these bytes, ended."""
         last = outcome.tier if outcome.tier in self.ladder else self.ladder[-1]
         tiers = self.ladder[: self.ladder.index(last) + 1]
+        if outcome.status is OutcomeStatus.QUARANTINED:  # it may not have come to any tier
+            tiers = ()
         survived = [tier for tier in tiers if tier not in task.setbacks.without]
         for step in (None, *survived):
             self._deaths.pop(step, None)

@@ -28,7 +28,7 @@ from .plan import Item
 from .rows import Entry, entry_of, line_of, values_of
 from .tables import ROW, check_version, make_plan_tables, prepare, set_up
 
-__all__ = ["FOLDER_NAME", "LEDGER_NAME", "Ledger", "look_into"]
+__all__ = ["FOLDER_NAME", "LEDGER_NAME", "Ledger", "look_into", "unusable"]
 
 FOLDER_NAME = ".tenuto"
 LEDGER_NAME = f"{FOLDER_NAME}/ledger.db"
@@ -83,7 +83,7 @@ class Ledger:
             db = _connect(str(path))
         except sqlite3.Error as error:
             lines.close()
-            raise _unusable(folder, error) from error
+            raise unusable(folder, error) from error
         ledger = cls(folder, db, Naming(folds_case(str(path))), lines)
         try:
             db.execute("PRAGMA journal_mode = WAL")  # where there is none, its own will do
@@ -114,7 +114,7 @@ class Ledger:
                 with suppress(OSError):  # of a folder that is gone, say
                     self._lines.close()
         if isinstance(error, sqlite3.Error):
-            raise _unusable(self.folder, error) from error
+            raise unusable(self.folder, error) from error
 
     def _begin(self, *, rehearsal: bool) -> None:
         if not rehearsal:
@@ -259,7 +259,8 @@ def entries(
         last = rows[-1][0]
 
 
-def _unusable(folder: str, error: sqlite3.Error) -> ConfigurationError:
+def unusable(folder: str, error: sqlite3.Error) -> ConfigurationError:
+    """What to tell where the ledger of ``folder`` cannot be read or written."""
     return ConfigurationError(
         f"the ledger {path_text(os.path.join(folder, LEDGER_NAME))}",  # noqa: PTH118 - as given
         f"{error}; where it is damaged, delete it: it is made again from {OUTCOMES_NAME}",
@@ -275,7 +276,7 @@ def _read(folder: str, path: Path) -> sqlite3.Connection:
             # Where the folder cannot be written to, and so no run can be at work.
             db = _connect(f"{uri}?immutable=1")
     except sqlite3.Error as error:
-        raise _unusable(folder, error) from error
+        raise unusable(folder, error) from error
     try:
         check_version(db)
     except ConfigurationError:

@@ -119,7 +119,12 @@ def _csv(path: str) -> Iterator[tuple[int, Row]]:
     csv.field_size_limit(_LONGEST_ROW)
     with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:  # noqa: PTH123
         reader = csv.reader(file)
-        header = next(reader, [])
+        try:
+            header = next(reader, [])
+        except csv.Error as error:
+            raise ConfigurationError(
+                f"the manifest {path_text(path)}", f"its first line cannot be read: {error}"
+            ) from error
         if not set(_COLUMNS) & set(header):
             raise ConfigurationError(
                 f"the manifest {path_text(path)}", f"its first line names no column {_FOUND}"

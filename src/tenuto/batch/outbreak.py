@@ -37,6 +37,7 @@ then it costs the time of one recording, and nothing more."""
 PATIENCE = 3_600.0
 """Seconds to wait for what all recordings depend on to come back."""
 
+_MOST_HELD = 1_000  # outcomes in a row
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0  # seconds between two trials
 _LADDER, _WORKER = "the ladder", "the worker"  # beside the steps of the work itself
 _NOT_THE_SOUND = {FaultClass.INFRASTRUCTURE, FaultClass.RESOURCE, FaultClass.BUG}
@@ -71,7 +72,6 @@ class _Alarm:
     """Whether ``control`` is something that goes well where all is in order."""
     next_at: float
     pause: float = _FIRST_PAUSE
-    on_trial: bool = False
     failed: bool = False
 
 
@@ -90,6 +90,7 @@ class Outbreak:
         self._seen: set[str] = set()
         self._good: dict[str, Item] = {}
         self._alarm: _Alarm | None = None
+        self._on_trial = False
         self._settled: list[tuple[Task, Outcome]] = []
         self._again: list[Task] = []
         self._news: list[str] = []
@@ -111,6 +112,11 @@ class Outbreak:
         if failure is None or self._machine.is_acquitted(failure.step, failure.how):
             self._settled.append((task, outcome))
             return
+        alarm = self._alarm
+        if alarm and alarm.failure.step == failure.step and alarm.failure.how != failure.how:
+            # While that step is in doubt, what fails there otherwise tells nothing.
+            self._again.append(replace(task, content=""))
+            return
         self._seen.add(failure.step)
         row = self._rows.get(failure.step)
         if row is None or row.failure.how != failure.how:
@@ -118,25 +124,27 @@ class Outbreak:
             row = self._rows[failure.step] = _Row(failure)
         row.held.append((task, outcome))
         many = self._machine.failed(failure.step, failure.how, content or task.item.input)
-        if many and self._alarm is None:
+        if many and alarm is None and not self._on_trial:
             self._raise_alarm(failure, task.item, outcome.reason or failure.how, content, now)
+        elif not many and len(row.held) >= _MOST_HELD:
+            self._release(failure.step)  # copies of few recordings: they never become many
 
     def trial(self, now: float) -> Task | None:
         """What is to be tried now, if anything."""
         alarm = self._alarm
-        if alarm is None or alarm.on_trial or now < alarm.next_at:
+        if alarm is None or self._on_trial or now < alarm.next_at:
             return None
-        alarm.on_trial = True
+        self._on_trial = True
         without = () if alarm.failure.step == _LADDER else self._ladder
         item = Item(alarm.control.input, str(self._folder / _RESULT))
         return Task(item, Setbacks(without), trial=True)
 
     def tried(self, ended: Ended, now: float) -> None:
         """A trial ended."""
+        self._on_trial = False
         alarm = self._alarm
         if alarm is None:  # others went well in the meantime
             return
-        alarm.on_trial = False
         if isinstance(ended, Answer) and isinstance(ended.result, Halt):
             self._stop(ended.result.reason)
         elif isinstance(ended, Answer) and self._is_well(alarm, ended):

@@ -93,6 +93,8 @@ class Run:
         self._outbreak = Outbreak(inquest.ladder, Path(plan.folder))
         self._crew = Crew()
         self._in_hand: dict[Item, _InHand] = {}
+        self._unsettled = 0
+        """Recordings that were begun and have no outcome yet: their outputs may be there."""
         self.summary = Summary(
             inputs=plan.inputs,
             finished_earlier=plan.finished,
@@ -100,6 +102,11 @@ class Run:
             ignored=plan.ignored,
             bad_rows=plan.bad_rows,
         )
+
+    @property
+    def is_in_order(self) -> bool:
+        """Whether it was not stopped, and each output that is there has its outcome."""
+        return self.summary.stopped is None and not self._unsettled
 
     def go(self) -> Summary:
         """Work until all is done, or something stops it."""
@@ -140,7 +147,9 @@ class Run:
         if not self._upcoming() and not self._in_hand:
             self._outbreak.finish()
             self._follow_outbreak()
-        while (task := self._upcoming()) and self._has_room_for(task):
+        while (
+            self.summary.stopped is None and (task := self._upcoming()) and self._has_room_for(task)
+        ):
             if self._is_short_of_room():
                 return True
             task = self._inquest.prepare(self._waiting.popleft())
@@ -169,7 +178,7 @@ class Run:
     def _shares(self, task: Task) -> int:
         """How many places a task takes: those of a short crew share what there is."""
         places = self._executor.places
-        return min(places, max(task.shares, places // self._crew.size(places)))
+        return min(places, max(task.shares, -(-places // self._crew.size(places))))
 
     def _has_room_for(self, task: Task) -> bool:
         taken = sum(each.shares for each in self._in_hand.values())
@@ -177,7 +186,12 @@ class Run:
 
     def _submit(self, task: Task, shares: int) -> None:
         task = replace(task, shares=shares, begun=task.begun + 1)
-        self._executor.submit(task)
+        try:
+            self._executor.submit(task)
+        except OSError as error:
+            self._stop(f"no worker process can be started: {error.strerror or error}")
+            return
+        self._unsettled += task.begun == 1 and not task.trial
         self._in_hand[task.item] = _InHand(shares, self._crew.permit(), self._clock.monotonic())
 
     def _take(self, ended: Ended) -> None:
@@ -237,6 +251,7 @@ class Run:
         except OSError as error:
             self._stop(f"the ledger cannot be written: {error.strerror}")
             return
+        self._unsettled -= 1
         self.summary.add(outcome)
         if cohort := task.item.cohort:
             self._let_go(cohort, outcome)
@@ -260,6 +275,7 @@ class Run:
         except OSError as error:
             self._stop(f"the ledger cannot be written: {error.strerror}")
             return
+        self._unsettled -= 1
         self.summary.confirm(status)
         self._charge(task, status)
 

@@ -87,7 +87,7 @@ ROW = (
     " seconds, audio_seconds, attempts, fault_class, error_group, errors, reason, content, size,"
     " modified_ns, (SELECT digest FROM parameters WHERE id = outcomes.parameters)"
 )
-"""The columns that ``rows.outcome_of`` reads."""
+"""The columns that ``rows.entry_of`` reads."""
 
 _CACHE = 64_000_000  # bytes; enough for the inner pages of every index of ten million inputs
 

@@ -80,6 +80,8 @@ def command(
         complain(err, str(error))
         sys.exit(2)
     except OSError as error:
+        if parquet is None:  # nobody reads what is printed any more
+            raise
         complain(err, f"{parquet}: {error.strerror or error}")
         sys.exit(2)
 

@@ -34,7 +34,8 @@ _MOST_LINES = 40
 class Reporter:
     """A watcher of runs that prints.
 
-    ``verbosity`` 0 tells of what went less than well, 1 of every recording, -1 of nothing.
+    ``verbosity`` 0 tells of what went less than well, 1 of every recording, -1 only
+    of what people ought to know.
     """
 
     def __init__(self, console: Console, verbosity: int) -> None:

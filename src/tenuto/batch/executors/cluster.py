@@ -36,6 +36,7 @@ LOCAL = "local"
 _CONNECT = 10.0  # seconds, for the first time
 _RECONNECT = 2.0  # seconds, for each time after the scheduler was lost
 _PATIENCE = 600.0  # seconds without a scheduler, after which the run stops
+_FETCH = 10.0  # seconds for an answer to come here, once it is there
 _COUNT_EVERY = 5.0  # seconds between two looks at how many workers there are
 _GOODBYE = 30.0  # seconds for the workers to end what they did for the run
 _FINISHED, _FAILED = "finished", "error"  # what Dask calls them
@@ -143,16 +144,19 @@ class ClusterWorkers:
         return [*ended, *self._give_out_again()]
 
     def _end_of(self, future: Any, given: _Given) -> Ended | None:
-        """How the attempt ended; None: the scheduler that could have told is gone."""
+        """How the attempt ended; None: whoever could have told is gone."""
         try:
             if future.status == _FAILED:
                 return self._judge(given, future.exception())
             if future.status != _FINISHED:
                 return None
-            text = future.result()
-        except (CancelledError, OSError):  # it has gone before the answer was here
+            text = future.result(_FETCH)
+        except (CancelledError, OSError):  # it, or who had the answer, has gone in the meantime
             return None
-        answer, cut_short, news = from_text(text)
+        try:
+            answer, cut_short, news = from_text(text)
+        except ValueError as error:
+            return self._judge(given, error)
         for each in cut_short:
             self._journal.open_attempt(each)
         self._collect(news)

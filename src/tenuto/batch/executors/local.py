@@ -30,6 +30,9 @@ __all__ = ["LocalWorkers", "Recycling"]
 _GRACE = 10.0
 """Seconds a worker has to end by itself when there is no more work."""
 
+_LOOK = 0.2
+"""Seconds between two looks at how much memory the workers take."""
+
 _OVERRUN = 1.1
 """Times its limit that a worker may have in memory before it is ended. What the limit covers never
 gets so far; memory that processes share is not covered."""
@@ -88,6 +91,7 @@ class LocalWorkers:
         self._retired: list[_Worker] = []
         self._folder = TemporaryDirectory(prefix="tenuto-", ignore_cleanup_errors=True)
         self._started = 0
+        self._look_at = 0.0
 
     @property
     def places(self) -> int:
@@ -139,8 +143,11 @@ class LocalWorkers:
             ended.append(message)
             spent = self._is_spent(worker, message)
             self._retire(worker) if spent else self._idle.append(worker)
-        self._watch()
-        self._bury_retired()
+        now = self._clock.monotonic()
+        if now >= self._look_at:
+            self._look_at = now + _LOOK
+            self._watch()
+        self._bury_retired(now)
         return ended
 
     def kill(self) -> None:
@@ -187,9 +194,9 @@ class LocalWorkers:
         worker.retired_at = self._clock.monotonic()
         self._retired.append(worker)
 
-    def _bury_retired(self) -> None:
+    def _bury_retired(self, now: float) -> None:
         """Without waiting for those that have not ended yet, unless they take too long."""
-        late = self._clock.monotonic() - _GRACE
+        late = now - _GRACE
         for worker in list(self._retired):
             if worker.retired_at < late:
                 worker.process.kill()
