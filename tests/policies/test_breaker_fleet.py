@@ -59,6 +59,7 @@ class Spoken:
             lost=0,
             unanswered=0,
             nonsense=0,
+            failed=0,
         )
 
     def close(self):

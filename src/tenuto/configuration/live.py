@@ -95,7 +95,7 @@ class Protections:
             changes = [protection.change(configuration) for protection in self._named.values()]
             before, self._configuration = self._configuration, configuration
             changed, restart = [], [each for change in changes for each in change.restart]
-            if before is not None and before.state_url != configuration.state_url:
+            if before is not None and _url(before) != _url(configuration):
                 restart.insert(0, "state_url")
             for where, policy, settings in (each for change in changes for each in change.changes):
                 said = ", ".join(f"{key}={value}" for key, value in settings.items())
@@ -117,3 +117,8 @@ class Protections:
         if configuration.file is not None:
             self._path = configuration.file
         return configuration
+
+
+def _url(configuration: Configuration) -> Any:
+    """Where the fleet meets, whoever says so."""
+    return None if configuration.state_url is None else configuration.state_url.value

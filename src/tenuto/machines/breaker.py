@@ -266,12 +266,13 @@ class Breaker:
         self, state: State, now: float, *, opened_at: float, until: float, reopenings: int
     ) -> None:
         """Go on where another machine has stopped; times as this one's clock tells them."""
-        self._close(state, now)
         if state in (State.OPEN, State.HALF_OPEN, State.FORCED_OPEN):
             forced = state is State.FORCED_OPEN
             self._open(State.FORCED_OPEN if forced else State.OPEN, now, until)
             self.opened_at = min(opened_at, now)
             self.reopenings = reopenings
+        else:
+            self._close(state, now)
 
     def adopt(
         self, state: State, now: float, *, opened_at: float, until: float, reopenings: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable
 from contextvars import ContextVar
 from dataclasses import KW_ONLY, dataclass, field, replace
@@ -253,6 +254,8 @@ class CircuitBreaker:
     def _check_fleet(self) -> None:
         if self.fleet is not None and self.name is None:
             raise ConfigurationError("name", "a fleet finds the circuit by it: give one")
+        if self.fleet is not None and math.isinf(self.timeout):
+            raise ConfigurationError("timeout", "a fleet has to be told an end: give seconds")
         check_number("quorum", self.quorum, least=0.0)
         if self.quorum == 0 or (self.quorum > 1 and self.quorum % 1):
             raise ConfigurationError("quorum", "give a number of processes, or a share below 1")

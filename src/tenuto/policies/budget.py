@@ -18,6 +18,8 @@ from .rules import check_number, check_same_fleet
 
 __all__ = ["RetryBudget"]
 
+_CRUMB = 1e-6  # of a share
+
 
 @dataclass(frozen=True)
 class RetryBudget:
@@ -154,7 +156,7 @@ class _Portion:
         """Go by these numbers for all of the fleet. Under the lock."""
         self._capacity, self._refund = capacity, refund
         self.units = int(capacity / dearest) if dearest > 0 else 0
-        self._bucket.resize(capacity * self.share.part, refund)
+        self.go_by(self.share.part)
 
     def wanted(self, seconds: float) -> float:
         with self._lock:
@@ -163,4 +165,6 @@ class _Portion:
 
     def go_by(self, share: float) -> None:
         with self._lock:
-            self._bucket.resize(self._capacity * share, self._refund)
+            # A share is no exact number, and has to be enough for whole retries.
+            tokens = min(self._capacity, self._capacity * share * (1 + _CRUMB))
+            self._bucket.resize(tokens, self._refund)

@@ -59,7 +59,8 @@ class _SharedGate(_Gate):
     def enter(self, name: str, args: Args, kwargs: Kwargs) -> Generator[Park, Any, object]:
         with self._lock:
             self._peak = max(self._peak, self._busy() + 1)
-        self.share.want()
+        if not self._free or self.places.contested:
+            self.share.want()
         return (yield from super().enter(name, args, kwargs))
 
     def resize(self, limit: int) -> None:
@@ -73,8 +74,12 @@ class _SharedGate(_Gate):
         return peak / self.units
 
     def go_by(self, share: float) -> None:
-        # Without a place no call could be made, and none would show that one is wanted.
-        super().resize(max(1, int(self.units * share + _CRUMB)))
+        while True:
+            units, share = self.units, self.share.part
+            # Without a place no call could be made, and none would show that one is wanted.
+            super().resize(max(1, int(units * share + _CRUMB)))
+            if (units, share) == (self.units, self.share.part):
+                return  # else another thread has changed one of them, and may have been first
 
     def _busy(self) -> int:
         return self.places.taken + len(self._queue)

@@ -175,6 +175,8 @@ class _Gate:
             wait = self._bucket.wait(now, cost)
             in_time = wait == 0.0 or (wait <= longest and (left is None or wait < left))
             turn = self._bucket.reserve(now, cost) if in_time else None
+        if wait > 0.0:
+            self.fall_short()
         if turn is None:
             return self._refusal(name, wait, cost)
         if wait > 0.0:
@@ -188,6 +190,9 @@ class _Gate:
                 raise
         return turn
 
+    def fall_short(self) -> None:
+        """A call has to wait, or is refused."""
+
     def settle(self, permit: object, error: BaseException | None, name: str) -> None:
         """Nothing is given back: a call that was made was made, however it ended."""
 
@@ -199,11 +204,11 @@ class _Gate:
         return Outcome(error=turn) if isinstance(turn, RefusedError) else Outcome()
 
     def retune(self) -> None:
-        terms, part, now = self.terms, self.part, self._monotonic()
-        burst = _burst(terms)
-        if terms.cost is None:
-            burst = max(1.0, burst * part)  # else no call would ever fit
-        with self._lock:
+        with self._lock:  # which settings and which share are the last
+            terms, part, now = self.terms, self.part, self._monotonic()
+            burst = _burst(terms)
+            if terms.cost is None:
+                burst = max(1.0, burst * part)  # else no call would ever fit
             self._bucket.retune(terms.calls * part, terms.per, burst, now)
 
     def _price(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> float:
@@ -278,11 +283,8 @@ class _SharedGate(_Gate):
             self._asked += cost
             return self._bucket.take(now, cost) or None
 
-    def enter(
-        self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> Generator[float, Any, object]:
+    def fall_short(self) -> None:
         self.share.want()
-        return (yield from super().enter(name, args, kwargs))
 
     def block(self) -> Steps:
         with self._lock:

@@ -30,6 +30,7 @@ class Asker:
     def __init__(self, line: Line, clock: Clock, patience: float, every: float) -> None:
         self.line = line
         self.due = Bell()
+        self.failed = 0
         self.unanswered = 0
         self._clock = clock
         self._patience = patience

@@ -105,7 +105,8 @@ for index = 19, #ARGV do
 end
 redis.call('ZREM', VOTES, member)
 forget(VOTES)
-if not record.open and vote > 0 then
+local again = record.open and record.ends <= now and era == record.era
+if vote > 0 and (again or not record.open) then
   put(VOTES, member, now + vote)
   local needed = count
   if count <= 0 then
@@ -117,6 +118,10 @@ if not record.open and vote > 0 then
     record.ends, record.opened_at = now + vote, now
     record.streak, record.fault = vote_streak, vote_fault
   end
+end
+if token ~= '' and record.open and record.ends <= now and record.answered >= permits then
+  turn()
+  record.open, record.streak = false, 0
 end
 if token == '' then
   return finish('', 0)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tenuto.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from redis import Redis
 
-__all__ = ["connect", "whereabouts"]
+__all__ = ["as_text", "connect", "whereabouts"]
 
 
 def connect(url: str, timeout: float, *, setting: str) -> Redis:
@@ -41,6 +41,11 @@ def connect(url: str, timeout: float, *, setting: str) -> Redis:
             setting, f"give one such as redis://host:6379/0 ({error})"
         ) from None
     return client
+
+
+def as_text(value: Any) -> str:
+    """What a server says, whether or not its client has been told to decode it."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def whereabouts(client: Redis) -> str:

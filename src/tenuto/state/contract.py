@@ -110,6 +110,8 @@ class Status(NamedTuple):
     """Questions that were not answered in time, so that the node has decided by itself."""
     nonsense: int
     """Answers and news that made no sense."""
+    failed: int
+    """Errors of the state's own, which it has survived."""
 
 
 class State(Protocol):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tenuto.clock import Clock
 from tenuto.machines import Breaker, BreakerSettings, Event, Permit, State
 
+from .client import as_text
 from .contract import Operation, Reply, Script
 from .naming import escaped
 
@@ -119,7 +120,7 @@ def _digest(script: Script) -> str:
 def _read(answer: Any) -> Answer:
     if isinstance(answer, Exception):
         return answer
-    return [each.decode("utf-8", "replace") for each in answer]
+    return [as_text(each) for each in answer]
 
 
 def _told(error: Exception) -> str:

@@ -34,6 +34,7 @@ class Listener:
     ) -> None:
         self.line = line
         self.due = Bell()
+        self.failed = 0
         self._channel = channel
         self._members = members
         self._clock = clock

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakSet, finalize
 
 from tenuto.clock import SYSTEM_CLOCK, Clock
 from tenuto.forking import survive_forks
@@ -112,6 +112,8 @@ class MemoryState:
     def join(self, member: Member) -> None:
         if not self._closed:
             self.members.add(member)
+            # Nobody is forgotten here for being silent.
+            finalize(member, self.memory.run, member.leave()).atexit = False
             self.touch(member)
 
     def touch(self, member: Member) -> None:
@@ -119,10 +121,8 @@ class MemoryState:
             self.post(member, member.report())
 
     def post(self, member: Member, operation: Operation) -> None:
-        if self._closed:
-            return
-        reply = self.memory.run(operation)
-        after = None if reply is None else self.members.take(member, reply)
+        reply = self.memory.run(operation)  # a probe's end counts, closed or not
+        after = None if reply is None or self._closed else self.members.take(member, reply)
         if after is not None:
             after()
 
@@ -142,6 +142,7 @@ class MemoryState:
             lost=0,
             unanswered=0,
             nonsense=self.members.nonsense,
+            failed=0,
         )
 
     def close(self) -> None:

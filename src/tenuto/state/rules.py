@@ -113,13 +113,18 @@ def exchange(
             record.leases[each] = now + lease
     record.votes.pop(member, None)
     _forget(record.votes, now)
-    if not record.open and vote > 0:
+    # One that has closed by itself, where nobody answered, may trip before the others probe.
+    again = record.open and record.until <= now and era == record.era
+    if vote > 0 and (again or not record.open):
         record.votes[member] = now + vote
         if _distinct(record.votes) >= record.quorum(count, share):
             record.turn(now)
             record.open = changed = True
             record.until, record.opened_at = now + vote, now
             record.streak, record.fault = int(vote_streak), vote_fault
+    if token and record.open and record.until <= now and record.answered >= permits:
+        record.turn(now)  # whoever asks wants fewer than those before
+        record.open, record.streak, changed = False, 0, True
     verdict, wait = ("", 0.0) if token == "" else _decide(record, now, token, permits, lease)
     news = record.news(now)
     return Effect([verdict, f"{wait:.6f}", *news], news if changed else None)

@@ -7,9 +7,12 @@ server what members have to say, one asks it what a call waits for, one listens 
 from __future__ import annotations
 
 import atexit
+import os
 import sys
 import threading
-from typing import Self
+from functools import cache
+from typing import Any, Self
+from weakref import WeakSet
 
 from tenuto.clock import SYSTEM_CLOCK, Clock
 from tenuto.forking import survive_forks
@@ -62,10 +65,13 @@ class RedisState:
         self._every = every
         self._clock = clock
         self._members = Members()
+        self._goodbye: Any = None
         self._registered = False
         self._closed = False
         self._begin()
         survive_forks(self)
+        _alive.add(self)
+        _start_in_children()
 
     def _begin(self) -> None:
         self.node = new_node()
@@ -113,6 +119,7 @@ class RedisState:
             lost=self._teller.lost,
             unanswered=self._asker.unanswered,
             nonsense=self._members.nonsense,
+            failed=sum(each.failed for each in (self._teller, self._asker, self._listener)),
         )
 
     def circuits(self) -> list[Standing]:
@@ -129,6 +136,8 @@ class RedisState:
             self._closed = True
             threads, self._threads = self._threads, []
         atexit.unregister(self.close)
+        if self._goodbye is not None:
+            self._goodbye.cancel()
         self._stopping.set()
         for worker in (self._teller, self._asker, self._listener):
             worker.due.set()
@@ -166,7 +175,7 @@ class RedisState:
         # The workers of multiprocessing end without calling what atexit has.
         util = sys.modules.get("multiprocessing.util")
         if util is not None:
-            util.Finalize(None, self.close, exitpriority=0)
+            self._goodbye = util.Finalize(None, self.close, exitpriority=0)
 
     def rest(self) -> None:
         """Come to rest before a fork. For ``forking`` only, like the two below."""
@@ -185,4 +194,27 @@ class RedisState:
             member.begin_anew_in_child()
         if members:
             self._teller.touch(*members)
+            # A worker of multiprocessing begins by forgetting what is to be done at its end.
+            util = sys.modules.get("multiprocessing.util")
+            if util is not None:
+                util.register_after_fork(self, RedisState._register)
+
+    def go_on_in_child(self) -> None:
+        """Start the threads of a child, which is to be on its own by then."""
+        if len(self._members):
             self._start()
+
+
+_alive: WeakSet[RedisState] = WeakSet()
+
+
+@cache
+def _start_in_children() -> None:
+    # What is registered last is called last in a child. The client uses ``logging``, which frees
+    # its own lock there: a thread that asked for it before would wait for ever.
+    os.register_at_fork(after_in_child=_go_on)
+
+
+def _go_on() -> None:
+    for state in list(_alive):
+        state.go_on_in_child()

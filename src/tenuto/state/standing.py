@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from tenuto.machines import State
 
 from .circuits import PARTS
+from .client import as_text
 from .naming import unescaped
 from .rules import CircuitRecord
 
@@ -63,19 +64,26 @@ def standings(client: Any, namespace: str) -> list[Standing]:
     prefix, suffix = f"{namespace}:{{", f"}}:{PARTS[0]}"
     names = set()
     for key in client.scan_iter(match=f"*:{PARTS[0]}", count=_AT_ONCE):
-        text = key.decode("utf-8", "replace")
+        text = as_text(key)
         if text.startswith(prefix) and text.endswith(suffix):
             names.add(text[len(prefix) : -len(suffix)])
-    return [standing(unescaped(name), _read(client, prefix, name), now) for name in sorted(names)]
+    read = ((name, _read(client, prefix, name)) for name in sorted(names))
+    return [standing(unescaped(name), record, now) for name, record in read if record is not None]
 
 
-def _read(client: Any, prefix: str, name: str) -> CircuitRecord:
+def _read(client: Any, prefix: str, name: str) -> CircuitRecord | None:
+    """What is kept of a circuit; None where one of its keys is a stranger's."""
+    from redis.exceptions import ResponseError
+
     circuit, *others = PARTS
     with client.pipeline(transaction=False) as pipe:
         pipe.hgetall(f"{prefix}{name}}}:{circuit}")
         for part in others:
             pipe.zrange(f"{prefix}{name}}}:{part}", 0, -1, withscores=True)
-        kept, *ranges = pipe.execute()
+        answers = pipe.execute(raise_on_error=False)
+    if any(isinstance(each, ResponseError) for each in answers):
+        return None
+    kept, *ranges = answers
     leases, votes, nodes = (_texts(dict(each)) for each in ranges)
     told = _texts(kept)
     return CircuitRecord(
@@ -93,11 +101,10 @@ def _read(client: Any, prefix: str, name: str) -> CircuitRecord:
 
 
 def _texts(pairs: Mapping[Any, Any]) -> dict[str, Any]:
-    return {_text(key): _text(value) for key, value in pairs.items()}
-
-
-def _text(value: Any) -> Any:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+    return {
+        as_text(key): value if isinstance(value, float) else as_text(value)
+        for key, value in pairs.items()
+    }
 
 
 def _nodes(members: Mapping[str, float], now: float) -> tuple[str, ...]:

@@ -36,6 +36,7 @@ class Teller:
     def __init__(self, line: Line, members: Members, clock: Clock, every: float) -> None:
         self.line = line
         self.due = Bell()
+        self.failed = 0
         self.lost = 0
         """How much was given up, because too much waited or the server refused it."""
         self._members = members

@@ -21,6 +21,8 @@ class Worker(Protocol):
 
     due: Bell
     """Set where there is something to do before the pause is over."""
+    failed: int
+    """Steps that ended with an error: bugs of ours."""
 
     def step(self) -> float:
         """Do what there is to do; the seconds to pause then."""
@@ -45,6 +47,7 @@ def _step(worker: Worker) -> float:
     try:
         return worker.step()
     except Exception:  # a bug of ours must not silence the process for good
+        worker.failed += 1
         return _AFTER_TROUBLE
 
 

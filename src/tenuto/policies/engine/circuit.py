@@ -48,7 +48,7 @@ class Circuit:
         "terms",
     )
 
-    def __init__(self, terms: CircuitTerms, key: str | None = None) -> None:
+    def __init__(self, terms: CircuitTerms, key: str | None = None, *, alone: bool = False) -> None:
         self.terms = terms
         self._key = key
         self._lock = RLock()
@@ -58,7 +58,8 @@ class Circuit:
         self.flights = None if terms.slow_after is None else Flights(terms.slow_after)
         """The calls under way, where it matters how long they take."""
         register(self, terms.name)
-        self.shared = None if terms.fleet is None else Shared(self, self._lock, terms.fleet)
+        fleet = None if alone else terms.fleet
+        self.shared = None if fleet is None else Shared(self, self._lock, fleet)
         """What it has in common with those of other processes."""
         if self.shared is not None:
             self.shared.join()

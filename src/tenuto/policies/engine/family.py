@@ -7,11 +7,13 @@ import weakref
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from functools import partial
+from hashlib import sha256
 from itertools import count
 from operator import attrgetter
 from threading import RLock
 from typing import Any
 
+from tenuto.capture.redact import scrub
 from tenuto.machines import Event, State
 from tenuto.policies.events import hook_failed
 
@@ -25,6 +27,7 @@ from .steps import Steps
 __all__ = ["CircuitFamily", "by_key"]
 
 _LONGEST_KEY = 80  # characters, in names
+_DIGEST = 12  # of them, that tell those apart which begin alike
 _FORCED = (State.FORCED_OPEN, State.FORCED_CLOSED)
 _call = partial(tuple.__new__, Call)  # a named tuple's own constructor takes twice as long
 _used = attrgetter("used")
@@ -110,8 +113,8 @@ class CircuitFamily:
         return list(self._members.values())  # at once, whatever other threads do
 
     def _add(self, key: Hashable) -> _Member:
-        shown = _shown(key)
-        new = _Member(key, Circuit(self._terms, shown))
+        shown, tells_apart = _shown(key)
+        new = _Member(key, Circuit(self._terms, shown, alone=not tells_apart))
         new.used = self._tick()
         if (memory := self._expected.pop(shown, None)) is not None:
             new.circuit.restore(memory)
@@ -188,9 +191,18 @@ def _first(pair: tuple[int, _Member]) -> int:
     return pair[0]
 
 
-def _shown(key: Hashable) -> str:
+def _shown(key: Hashable) -> tuple[str, bool]:
+    """What a key is called, and whether it is the only one that is called so.
+
+    That it is not where something secret is left out, which others may differ in.
+    """
     try:
         text = str(key)
     except Exception:  # a key may fail to describe itself
-        text = type(key).__name__
-    return one_line(text, _LONGEST_KEY)
+        return type(key).__name__, False
+    known = scrub(text)
+    shown = one_line(known, _LONGEST_KEY)
+    if shown != known:
+        digest = sha256(known.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST]
+        shown = f"{one_line(known, _LONGEST_KEY - _DIGEST - 1)}~{digest}"
+    return shown, known == text

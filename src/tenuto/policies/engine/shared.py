@@ -66,7 +66,7 @@ class Shared:
             self._found_out.append(self._settle(token, outcome, open_for))
         if decision is Decision.CLOSED:
             seat.open = seat.voting = False
-        elif decision is Decision.OPENED and isinstance(permit, Tally):
+        elif decision is Decision.OPENED and (isinstance(permit, Tally) or not seat.open):
             seat.voting = True
         self._news |= decision in (Decision.OPENED, Decision.CLOSED)
 
@@ -89,10 +89,13 @@ class Shared:
             return probe
         token, waiter = f"{self._me()}/{_number()}", Waiter()
         answers: list[Reply | None] = []
+        left = False
 
         def answered(reply: Reply | None) -> None:
             answers.append(reply)
             waiter.grant()
+            if left and reply is not None:  # what was said of that may have come before
+                self._fleet.post(self, self._settle(token, "released", 0.0))
 
         with self._lock:
             self._tokens[probe] = token
@@ -101,6 +104,7 @@ class Shared:
             if self._fleet.ask(question, answered) and not waiter.granted:
                 yield Park(waiter, self._fleet.patience)
         except BaseException:  # nobody waits for it any more
+            left = True
             self._circuit.settle(probe, None, _NAME)
             raise
         return self._go_by(probe, token, answers[0] if answers else None)
