@@ -288,6 +288,8 @@ def test_so_does_one_that_was_forked_with_its_state(url):
     import multiprocessing
 
     def work():
+        warnings.simplefilter("ignore")  # of what measures this process, at its end
+        server._AT_EXIT = 30.0  # on a machine with much else to do
         until(lambda: state.status().connected)
         until(lambda: len(state.circuits()[0].nodes) == 2)
 
@@ -307,6 +309,7 @@ def test_so_does_one_that_was_forked_with_its_state(url):
 def join_and_end(url):
     import multiprocessing.util  # noqa: F401
 
+    server._AT_EXIT = 30.0  # on a machine with much else to do
     state = RedisState(url)
     hub = CircuitBreaker("hub", fleet=state)
     until(lambda: state.circuits() and state.circuits()[0].nodes)
