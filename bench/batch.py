@@ -193,7 +193,8 @@ def _measure(work: Path, number: int) -> str:
 
     started = Spent.now()
     with Ledger.for_run(str(work / "out")) as ledger:
-        ledger.forget_lines()
+        ledger.db.execute("DELETE FROM facts WHERE name = 'lines'")  # as where one was cut short
+    with Ledger.for_run(str(work / "out")) as ledger:
         ledger.tidy()
     steps["write the lines anew"] = Spent.now() - started
 

@@ -183,7 +183,7 @@ def _probe(
 ) -> tuple[int, int]:
     """How many were let through, and for how many the answer came too late."""
     name = f"probe {permits} {number}"
-    breaker = tripping(name, node, permits)
+    breaker = tripping(name, node, permits, OPEN_TIME)
     for process in processes:
         process.say("probe", name, permits, CALLERS)
     for process in processes:

@@ -62,12 +62,14 @@ def fail(breaker: CircuitBreaker) -> int:
     return failed_at
 
 
-def tripping(name: str, node: RedisState, permits: int = 1) -> CircuitBreaker:
-    """A circuit that the first failure opens."""
+def tripping(
+    name: str, node: RedisState, permits: int = 1, timeout: float = 600.0
+) -> CircuitBreaker:
+    """A circuit that the first failure opens, for ``timeout`` seconds."""
     return CircuitBreaker(
         name,
         failure_threshold=1,
-        timeout=OPEN_TIME if permits > 1 or name.startswith("probe") else 600.0,
+        timeout=timeout,
         half_open_permits=permits,
         fleet=node,
     )
@@ -89,7 +91,7 @@ def _watch(node: RedisState, name: str) -> None:
 
 def _probe(node: Timed, name: str, permits: int, callers: int) -> None:
     """Have many call, before and after the circuit is half open; how many were let through."""
-    breaker, pause = tripping(name, node, permits), threading.Event()
+    breaker, pause = tripping(name, node, permits, OPEN_TIME), threading.Event()
     _write("ready")
     while breaker.state is State.CLOSED:
         pause.wait(0.001)
@@ -119,11 +121,7 @@ def _probe(node: Timed, name: str, permits: int, callers: int) -> None:
 
 
 class Timed(RedisState):
-    """A node that notes how long its questions took; for ever, if there was no answer.
-
-    A call waits ``patience`` seconds and decides by itself then. What is answered after that, the
-    node does not count as unanswered.
-    """
+    """A node that notes how long its questions took; for ever, if there was no answer."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)

@@ -35,8 +35,8 @@ class ErrorHandler:
     ``journal`` is where errors are kept: by default the journal of the user, opened when the
     first error comes. Whatever the handler makes (retries, breakers, ladders) works for plain and
     for coroutine functions, and tells the journal what it did. At ``state_url``, such as
-    ``redis://host:6379/0``, it meets other processes: circuits that have a name are shared with
-    theirs.
+    ``redis://host:6379/0``, it meets other processes: circuits that have a name, and what
+    ``protect`` makes, are shared with theirs.
     """
 
     def __init__(
@@ -130,7 +130,9 @@ class ErrorHandler:
         After ``timeout`` seconds a probe is let through. ``fallback`` stands in for refused calls,
         and for those only, with the same arguments; without one they raise CircuitOpenError.
         The settings are those of ``tenuto.policies.CircuitBreaker``. One with a ``name`` goes on
-        where it stood when the process ended, if this handler was given a journal.
+        where it stood when the process ended, if this handler was given a journal. Raises
+        ConfigurationError where a setting, or what the configuration says of ``state_url``, makes
+        no sense.
         """
         if callable(failure_threshold):  # @circuit_breaker, without arguments
             return self._breaker()(failure_threshold)

@@ -48,6 +48,11 @@ def test_it_begins_with_what_there_is_to_do_and_what_is_not(said):
     ]
 
 
+def test_a_search_that_was_interrupted_is_not_taken_for_a_whole_one(said):
+    lines = said("began", Plan("/out", inputs=3, complete=False), Summary(3, 0))
+    assert lines[1:] == ["the search was interrupted: there may be more"]
+
+
 def test_a_line_now_and_then_has_the_pace_the_tiers_and_what_is_left(said):
     summary = Summary(inputs=100, finished_earlier=10)
     for status, tier in (

@@ -27,8 +27,7 @@ import os, sys, threading
 import redis
 from tenuto.errors import CircuitOpenError
 from tenuto.policies import CircuitBreaker
-from tenuto import forking
-from tenuto.state import MemoryState, RedisState
+from tenuto.state import RedisState
 
 url, permits, callers, lease = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
 say = redis.Redis.from_url(url)
@@ -165,8 +164,7 @@ def test_a_process_that_ends_takes_its_vote_along(url, client):
     code = """
 import sys
 from tenuto.policies import CircuitBreaker
-from tenuto import forking
-from tenuto.state import MemoryState, RedisState
+from tenuto.state import RedisState
 
 hub = CircuitBreaker("hub", failure_threshold=1, quorum=2, fleet=RedisState(sys.argv[1]))
 while not hub.fleet.status().connected:

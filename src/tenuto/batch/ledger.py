@@ -207,10 +207,6 @@ class Ledger:
         except sqlite3.Error as error:
             raise OSError(None, str(error)) from error
 
-    def forget_lines(self) -> None:
-        """Take ``outcomes.jsonl`` for wrong, so that ``tidy`` writes it anew."""
-        self._exact = False
-
     def _expect_line(self, item: Item) -> None:
         """A line is to follow: until the run ends, it is not known whether it has been written."""
         if not self._begun:

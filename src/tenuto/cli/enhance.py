@@ -20,16 +20,14 @@ from tenuto.errors import ConfigurationError
 
 from .progress import Reporter
 from .summary import as_dict, show_next_steps, show_plan, show_summary
-from .terminal import complain, make_console
+from .terminal import TIERS, complain, make_console
 
 __all__ = ["command"]
-
-_TIERS = {"high": "high_quality", "medium": "medium_quality"}
 
 
 def _ladder(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
     names = [name.strip() for name in value.split(",") if name.strip()]
-    return tuple(_TIERS.get(name, name) for name in names)
+    return tuple(TIERS.get(name, name) for name in names)
 
 
 _SELECTION = re.compile(r"all|canary|group:.*|class:.*")

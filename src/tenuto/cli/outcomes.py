@@ -21,13 +21,12 @@ from tenuto.journal import OutcomeStatus
 
 from .event import FAULT_STYLES
 from .progress import STYLES, outcome_line
-from .terminal import complain, count, make_console, pad, plain
+from .terminal import TIERS, complain, count, make_console, pad, plain
 
 __all__ = ["command"]
 
 _MOST_LINES = 50
 _MOST_BAD_ROWS = 10
-_TIERS = {"high": "high_quality", "medium": "medium_quality"}
 
 
 @click.command("outcomes", short_help="Ask how the recordings of a run ended.")
@@ -91,7 +90,7 @@ def _question(
 ) -> Question:
     return Question(
         status=None if status is None else OutcomeStatus(status),
-        tier=None if tier is None else _TIERS.get(tier, tier),
+        tier=None if tier is None else TIERS.get(tier, tier),
         fault_class=None if fault_class is None else FaultClass(fault_class),
         **rest,
     )

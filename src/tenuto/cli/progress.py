@@ -79,6 +79,8 @@ class Reporter:
         ):
             if number:
                 self._say(f"{number:,} {what}", "dim")
+        if not plan.complete:
+            self._say("the search was interrupted: there may be more", "bold")
         for why, number in plan.again.items():
             self._say(f"{number:,} done again: {why}", "dim")
         for item in plan.renamed_first:

@@ -15,6 +15,7 @@ from rich.text import Text
 from tenuto.audio.names import path_from_text
 
 __all__ = [
+    "TIERS",
     "ago",
     "complain",
     "count",
@@ -26,6 +27,10 @@ __all__ = [
     "plain",
     "show_path",
 ]
+
+
+TIERS = {"high": "high_quality", "medium": "medium_quality"}
+"""What people may call them, beside their names."""
 
 
 def make_console(*, stderr: bool = False) -> Console:
