@@ -130,6 +130,24 @@ def test_the_summary_as_json_is_one_object_on_standard_output(tenuto, recordings
     assert summary["stopped"] is None
 
 
+def test_progress_for_other_programs_is_one_object_a_line(tenuto, recordings):
+    ended = tenuto("enhance", "in", "-o", "out", *FAST, "--json", "-v")
+    began, *outcomes = map(json.loads, ended.stderr.splitlines())
+    assert (began["event"], began["inputs"], began["left"]) == ("began", 3, 3)
+    assert [each["event"] for each in outcomes] == ["outcome"] * 3
+    written = [json.loads(line) for line in Path("out/outcomes.jsonl").read_text().splitlines()]
+    assert [{"event": "outcome"} | line for line in written] == outcomes
+
+
+def test_what_hinders_a_run_is_json_too_where_that_is_asked_for(tenuto, recordings):
+    ended = tenuto("enhance", "in", "-o", "out", "--ladder", "nonsense", "--json")
+    assert ended.exit_code == 2
+    assert ended.stdout == ""
+    told = json.loads(ended.stderr)
+    assert told["event"] == "error"
+    assert "nonsense" in told["text"]
+
+
 def test_quiet_leaves_the_summary_verbose_names_every_recording(tenuto, recordings):
     quiet = tenuto("enhance", "in", "-o", "out", *FAST, "-q")
     assert quiet.stderr == ""

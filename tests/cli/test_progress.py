@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 import pytest
 from rich.console import Console
@@ -10,6 +11,7 @@ from rich.console import Console
 from tenuto.batch import Item, Plan, Summary
 from tenuto.batch.plan import Again
 from tenuto.cli.progress import Reporter
+from tenuto.cli.progress_json import JsonReporter
 from tenuto.journal import Outcome, OutcomeStatus
 
 
@@ -75,3 +77,33 @@ def test_a_line_now_and_then_has_the_pace_the_tiers_and_what_is_left(said):
     assert said("ticked", summary) == []
     summary.seconds = 71.0
     assert len(said("ticked", summary)) == 1
+
+
+def test_other_programs_are_told_now_and_then_how_far_it_has_got():
+    stream = io.StringIO()
+    reporter = JsonReporter(stream, 0)
+    summary = Summary(inputs=100, finished_earlier=10)
+    for seconds in (5.0, 12.0, 17.0, 21.0):
+        summary.add(
+            Outcome(input="/a", output=None, status=OutcomeStatus.QUARANTINED, audio_seconds=60)
+        )
+        summary.seconds = seconds
+        reporter.ticked(summary)
+    reporter.noted("Waiting:\x1b[31m there is little room")
+    at_12, note = map(json.loads, stream.getvalue().splitlines())
+    assert (at_12["event"], at_12["quarantined"], at_12["left"]) == ("progress", 2, 88)
+    assert at_12["seconds_left"] == pytest.approx(88 * 12 / 2)
+    assert at_12["times_real_time"] == 10.0
+    assert note == {"event": "note", "text": "Waiting:\x1b[31m there is little room"}
+    assert "\x1b" not in stream.getvalue()
+
+
+def test_quiet_leaves_only_the_notes_to_other_programs():
+    stream = io.StringIO()
+    reporter = JsonReporter(stream, -1)
+    reporter.began(Plan("/out", inputs=3), Summary(3, 0))
+    summary = Summary(3, 0, seconds=30.0)
+    reporter.ticked(summary)
+    reporter.ended(Outcome(input="/a", output=None, status=OutcomeStatus.QUARANTINED), summary)
+    reporter.noted("Stopping")
+    assert json.loads(stream.getvalue())["event"] == "note"

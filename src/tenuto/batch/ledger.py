@@ -143,8 +143,8 @@ class Ledger:
         added = self.db.execute("INSERT OR IGNORE INTO folders VALUES (?)", (identity,))
         return added.rowcount > 0
 
-    def settle(self, item: Item, outcome: Outcome) -> None:
-        """Write down how ``item`` ended. Raises OSError where it cannot."""
+    def settle(self, item: Item, outcome: Outcome) -> Outcome:
+        """Write down how ``item`` ended. Gives it as it is written; raises OSError if it cannot."""
         assert self._lines is not None, "the ledger is not open for writing"
         assert self._parameters is not None, "say first what the work is done with"
         values: dict[str, Any] = {
@@ -164,6 +164,7 @@ class Ledger:
         except OSError:
             self._exact = False
             raise
+        return told
 
     def confirm(self, item: Item) -> OutcomeStatus:
         """The outcome that the input of ``item`` has still holds; gives its status.

@@ -245,9 +245,8 @@ class Run:
             self._stop(self._outbreak.stopped)
 
     def _settle(self, task: Task, outcome: Outcome) -> None:
-        outcome = replace(outcome, attempts=task.begun)
         try:
-            self._ledger.settle(task.item, outcome)
+            outcome = self._ledger.settle(task.item, replace(outcome, attempts=task.begun))
         except OSError as error:
             self._stop(f"the ledger cannot be written: {error.strerror}")
             return

@@ -65,6 +65,11 @@ class Summary:
         return self.audio_seconds / self.seconds if self.seconds > 0 else 0.0
 
     @property
+    def seconds_left(self) -> float | None:
+        """How long the rest will take at the pace so far; None while there is none."""
+        return self.left * self.seconds / self.ended if self.ended else None
+
+    @property
     def exit_status(self) -> int:
         """0: all is well; 1: something is in quarantine; 2: stopped; 128 + n: by a signal.
 

@@ -19,8 +19,9 @@ from tenuto.batch.replay import Replay
 from tenuto.errors import ConfigurationError
 
 from .progress import Reporter
+from .progress_json import JsonReporter
 from .summary import as_dict, show_next_steps, show_plan, show_summary
-from .terminal import TIERS, complain, make_console
+from .terminal import TIERS, make_console
 
 __all__ = ["command"]
 
@@ -155,7 +156,12 @@ class _Command(click.Command):
 )
 @click.option("--overwrite", is_flag=True, help="Do again what is finished.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print JSON: the summary on standard output, progress on standard error.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Only the summary.")
 @click.option("-v", "--verbose", is_flag=True, help="A line for every recording.")
 @click.option(
@@ -192,19 +198,24 @@ def command(
     listed = read_list(sys.stdin.buffer, null=null) if "-" in inputs else ()
     sources: dict[str, Any] = {"manifests": manifests, "names": listed}
     batch = Batch(format=container, **settings)
-    out, err = make_console(), make_console(stderr=True)
+    out, verbosity = make_console(), -1 if quiet else int(verbose)
+    reporter = (
+        JsonReporter(sys.stderr, verbosity)
+        if as_json
+        else Reporter(make_console(stderr=True), verbosity)
+    )
     try:
         if dry_run:
             with batch.plan(paths, output, **sources) as (plan, items):
                 _print_plan(items) if as_json else show_plan(plan, items, out)
             return
-        with Reporter(err, -1 if quiet else int(verbose)) as watcher:
-            summary = batch.run(paths, output, watcher, **sources)
+        with reporter:
+            summary = batch.run(paths, output, reporter, **sources)
     except ConfigurationError as error:
-        complain(err, str(error))
+        reporter.complain(str(error))
         sys.exit(2)
     except KeyboardInterrupt:
-        complain(err, "left at once; the same command goes on where this run stopped")
+        reporter.complain("left at once; the same command goes on where this run stopped")
         sys.exit(128 + signal.SIGINT)
     if as_json:
         click.echo(json.dumps(as_dict(summary, output)))
@@ -212,7 +223,7 @@ def command(
         show_summary(summary, out)
         show_next_steps(summary, output, settings["journal"], out)
     if summary.stopped is not None:
-        complain(err, summary.stopped)
+        reporter.complain(summary.stopped)
     sys.exit(summary.exit_status)
 
 

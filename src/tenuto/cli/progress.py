@@ -14,9 +14,9 @@ from tenuto.audio.names import path_text
 from tenuto.batch import Plan, Summary
 from tenuto.journal import Outcome, OutcomeStatus
 
-from .terminal import count, duration, fit, pad, plain, show_path
+from .terminal import complain, count, duration, fit, pad, plain, show_path
 
-__all__ = ["STYLES", "Reporter", "outcome_line"]
+__all__ = ["EVERY", "STYLES", "Reporter", "outcome_line"]
 
 STYLES = {
     OutcomeStatus.ENHANCED: "green",
@@ -24,7 +24,7 @@ STYLES = {
     OutcomeStatus.QUARANTINED: "red",
 }
 
-_EVERY = 10.0
+EVERY = 10.0
 """Seconds between two lines where there is no terminal."""
 
 _MOST_LINES = 40
@@ -113,10 +113,14 @@ class Reporter:
     def ticked(self, summary: Summary) -> None:
         done = _done(summary)
         self._bar.update(self._task, completed=done, description=_pace(summary))
-        due = summary.seconds - self._told_at >= _EVERY
+        due = summary.seconds - self._told_at >= EVERY
         if due and self._verbosity >= 0 and not self._console.is_interactive:
             self._told_at = summary.seconds
             self._say(f"{done:,} of {summary.inputs:,}  {_pace(summary)}".rstrip())
+
+    def complain(self, text: str) -> None:
+        """Say why the command ends."""
+        complain(self._console, text)
 
     def _say(self, text: str, style: str = "") -> None:
         self._console.print(Text(plain(text), style=style))
@@ -141,9 +145,9 @@ def _done(summary: Summary) -> int:
 
 
 def _pace(summary: Summary) -> str:
-    if not summary.ended or summary.seconds <= 0:
+    left = summary.seconds_left
+    if left is None or summary.seconds <= 0:
         return ""
-    left = summary.left * summary.seconds / summary.ended
     pace = f"{summary.times_real_time:.1f} × real time"  # noqa: RUF001
     told = [
         f"{duration(summary.audio_seconds)} of sound at {pace}, {duration(left)} left",

@@ -19,7 +19,7 @@ from tenuto.journal import OutcomeStatus
 from .progress import STYLES
 from .terminal import count, duration, pad, plain, show_path
 
-__all__ = ["as_dict", "show_next_steps", "show_plan", "show_summary"]
+__all__ = ["as_dict", "figures", "show_next_steps", "show_plan", "show_summary"]
 
 _REMARKS = {
     OutcomeStatus.DEGRADED: "the best there was is written; its line says why",
@@ -107,8 +107,8 @@ def show_plan(plan: Plan, items: Iterable[Item], out: Console) -> None:
     out.print("; ".join(filter(None, told)) + ". Nothing was done.")
 
 
-def as_dict(summary: Summary, folder: str) -> dict[str, Any]:
-    """The summary for machines."""
+def figures(summary: Summary) -> dict[str, Any]:
+    """How far a run has got, for machines."""
     return {
         "inputs": summary.inputs,
         **{status.value: summary.statuses[status] for status in OutcomeStatus},
@@ -121,6 +121,13 @@ def as_dict(summary: Summary, folder: str) -> dict[str, Any]:
         "audio_seconds": round(summary.audio_seconds, 3),
         "seconds": round(summary.seconds, 3),
         "times_real_time": round(summary.times_real_time, 2),
+    }
+
+
+def as_dict(summary: Summary, folder: str) -> dict[str, Any]:
+    """The summary for machines."""
+    return {
+        **figures(summary),
         "outcomes": path_text(os.path.join(folder, OUTCOMES_NAME)),  # noqa: PTH118 - as given
         "stopped": summary.stopped,
         "exit_status": summary.exit_status,
