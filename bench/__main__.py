@@ -9,16 +9,13 @@ build/bench, and kept there. Fetching needs the network and Debian's ``apt-get d
 from __future__ import annotations
 
 import os
-
-os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
-
 import platform
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import batch, budget, errors, fleet, long, pipeline, quality
+from bench import batch, budget, command, errors, fleet, long, pipeline, quality
 from bench.guards.__main__ import report as guards_report
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -35,6 +32,7 @@ SECTIONS: dict[str, tuple[str, Callable[[], str]]] = {
     "What an error costs": ("bench.errors", errors.report),
     "What a fleet costs, and gets": ("bench.fleet", fleet.report),
     "What protection costs a pipeline": ("bench.pipeline", pipeline.report),
+    "What the command takes": ("bench.command", command.report),
     "What long recordings need": ("bench.long", long.report),
     "What a million recordings cost": ("bench.batch", batch.report),
     "How soon a doomed run is stopped": ("bench.budget", budget.report),

@@ -13,7 +13,7 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench.timing import table
@@ -45,8 +45,8 @@ class Plain:
     def __init__(self) -> None:
         self._meter = Dnsmos()
 
-    def run(self, out: Path) -> None:
-        for source in RECORDINGS:
+    def run(self, out: Path, recordings: Sequence[Path] = RECORDINGS) -> None:
+        for source in recordings:
             sound = decode(source)
             enhanced = engine_for(TIER, sound.rate).enhance(sound.samples, sound.rate)
             self.judge(sound.samples, enhanced, sound.rate)
