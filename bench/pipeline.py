@@ -10,10 +10,12 @@ loop, with its comparison of input and output in place of the meter alone.
 
 from __future__ import annotations
 
+import os
 import statistics
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from bench.timing import table
@@ -105,12 +107,26 @@ def report() -> str:
     )
 
 
+@contextmanager
+def decoders_are_silent() -> Iterator[None]:
+    """What native decoders write to standard error about damaged samples is thrown away."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
 def _times(ways: Mapping[str, Plain | Protected], out: Path) -> dict[str, float]:
     times: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(ROUNDS + 1):
         for name, way in ways.items():
             started = time.process_time()
-            way.run(out)
+            with decoders_are_silent():
+                way.run(out)
             if number:  # the first round warms up
                 times[name].append(time.process_time() - started)
     return {name: statistics.median(found) for name, found in times.items()}

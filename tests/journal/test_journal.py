@@ -81,19 +81,18 @@ def test_an_event_that_is_moved_twice_counts_once(journal, event):
 
 def test_later_layers_add_to_an_event(journal, event):
     told = event(stage="decode")
-    journal.annotate(told.id, context={"early": True})  # may reach the archive first
+    journal.annotate(told.id, {"early": True})  # may reach the archive first
     journal.append(told)
-    journal.annotate(told.id, context={"stage": "retry"}, handled_by="retry")
-    journal.annotate(told.id, handled_by="fallback")
+    journal.annotate(told.id, {"stage": "retry"})
+    journal.annotate(told.id, {"recovery": "cached"})
     found = journal.event(told.id)
-    assert found.context == {"number": 0, "stage": "retry", "early": True}
-    assert found.handled_by == ("retry", "fallback")
+    assert found.context == {"number": 0, "stage": "retry", "early": True, "recovery": "cached"}
 
 
 def test_a_repeat_which_is_only_a_number_takes_no_annotation(journal, event):
     told = event()
     journal.append(told)
-    journal.annotate(f"{told.id}-7", context={"x": 1})
+    journal.annotate(f"{told.id}-7", {"x": 1})
     assert journal.event(f"{told.id}-7") == told
 
 

@@ -100,9 +100,9 @@ class ErrorEvent:
     ``id`` sorts by time; a repeat that was folded into an earlier event has that event's id, a
     hyphen and its number. ``time`` is in seconds since 1970 UTC. ``type`` is dotted, builtins
     bare. ``details`` are the error's own fields, ``context`` what the code around it said.
-    ``attempts`` tells of the tries that came before, oldest first; ``handled_by`` of those who
-    dealt with it since. ``release`` is the version of the program, where ``TENUTO_RELEASE`` (or
-    ``SENTRY_RELEASE``) says it. ``trace_id`` and ``span_id`` are OpenTelemetry's, in hex.
+    ``attempts`` tells of the tries that came before, oldest first. ``release`` is the version of
+    the program, where ``TENUTO_RELEASE`` (or ``SENTRY_RELEASE``) says it. ``trace_id`` and
+    ``span_id`` are OpenTelemetry's, in hex.
     """
 
     id: str
@@ -119,7 +119,6 @@ class ErrorEvent:
     details: Mapping[str, Plain] = field(default_factory=dict)
     context: Mapping[str, Plain] = field(default_factory=dict)
     attempts: tuple[Plain, ...] = ()
-    handled_by: tuple[str, ...] = ()
     host: str = ""
     pid: int = 0
     thread: str = ""
@@ -151,7 +150,6 @@ class ErrorEvent:
             "details": dict(self.details),
             "context": dict(self.context),
             "attempts": list(self.attempts),
-            "handled_by": list(self.handled_by),
             "host": self.host,
             "pid": self.pid,
             "thread": self.thread,
@@ -178,7 +176,6 @@ class ErrorEvent:
             details=row["details"],
             context=row["context"],
             attempts=tuple(row["attempts"]),
-            handled_by=tuple(row["handled_by"]),
             host=row["host"],
             pid=row["pid"],
             thread=row["thread"],

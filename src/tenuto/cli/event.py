@@ -79,8 +79,6 @@ def _facts(event: ErrorEvent, around: Surroundings) -> Iterator[tuple[str, str, 
     yield "Group", event.fingerprint, ""
     if around.repeats:
         yield "Repeats", f"{around.repeats:,} more like it were only counted", ""
-    if event.handled_by:
-        yield "Handled", ", ".join(event.handled_by), ""
     if event.trace_id:
         yield "Trace", f"{event.trace_id}, span {event.span_id or 'unknown'}", ""
     if around.outcome is not None:

@@ -82,16 +82,10 @@ class Journal(Readable):
         self._tell_counts_when_due(monotonic)
         return folded
 
-    def annotate(
-        self,
-        event_id: str,
-        context: Mapping[str, Plain] | None = None,
-        handled_by: str | None = None,
-    ) -> None:
+    def annotate(self, event_id: str, context: Mapping[str, Plain]) -> None:
         """Add to a stored event. Of a repeat, which is only a number, nothing more is kept."""
         if REPEAT not in event_id:
-            note = {"event_id": event_id, "context": context or {}, "handled_by": handled_by}
-            self._write("annotation", note)
+            self._write("annotation", {"event_id": event_id, "context": context})
 
     def record(self, what: Outcome | Transition) -> None:
         """Store how an input ended, or that a policy changed its state."""

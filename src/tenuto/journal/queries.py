@@ -141,10 +141,7 @@ def _with_notes(db: sqlite3.Connection, told: dict[str, Any], event_id: str) -> 
         "SELECT body FROM annotations WHERE event_id = ? ORDER BY rowid", (event_id,)
     )
     for (note,) in notes:
-        added = json.loads(note)
-        told["context"].update(added["context"])
-        if added["handled_by"] is not None:
-            told["handled_by"].append(added["handled_by"])
+        told["context"].update(json.loads(note)["context"])
     return told
 
 

@@ -103,7 +103,7 @@ class ErrorReporter:
             return self._store(journal, error, context)
         event = capture(error, context=context, service=self.service_name, clock=self._clock)
         if event.context:
-            journal.annotate(event.id, context=event.context)
+            journal.annotate(event.id, event.context)
         return event
 
     def _store(

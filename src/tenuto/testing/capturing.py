@@ -59,15 +59,10 @@ class _Notebook(Journal):
     def fold(self, fingerprint: str, context: Mapping[str, Plain]) -> None:
         """Every error is kept whole: a test may look at any of them."""
 
-    def annotate(
-        self,
-        event_id: str,
-        context: Mapping[str, Plain] | None = None,
-        handled_by: str | None = None,
-    ) -> None:
-        super().annotate(event_id, context, handled_by)
+    def annotate(self, event_id: str, context: Mapping[str, Plain]) -> None:
+        super().annotate(event_id, context)
         with self._changing:
             for place, event in enumerate(self.captured):
                 if event.id == event_id:
-                    merged = {**event.context, **(context or {})}
+                    merged = {**event.context, **context}
                     self.captured[place] = replace(event, context=merged)

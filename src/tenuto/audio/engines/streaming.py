@@ -19,7 +19,6 @@ from tenuto.audio.survey import Survey, survey_of
 from .base import Engine
 from .blocks import Line, framed, silence, skipped, split
 from .checking import SILENCE, check_array, check_finite, check_fit, check_heard, check_out
-from .upper_band import UpperBand
 
 __all__ = ["Stream", "StreamingEngine"]
 
@@ -127,6 +126,9 @@ class StreamingEngine(Engine):
             return resampled(cleaned, native, rate)
         blocks, original = tee(blocks)
         lower, reference = tee(resampled(blocks, rate, native))
+        # With its filters it takes half a second to import, and most recordings never need it.
+        from .upper_band import UpperBand
+
         return UpperBand(rate, native).restored(
             original,
             resampled(reference, native, rate),
