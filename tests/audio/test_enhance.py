@@ -12,8 +12,9 @@ import soundfile
 from tenuto import ErrorReporter
 from tenuto.audio import output as writing
 from tenuto.audio.enhance import Enhancer, enhance
-from tenuto.audio.faults import DiskFullError
+from tenuto.audio.faults import DiskFullError, ShortageError
 from tenuto.errors import AudioProcessingError, ConfigurationError
+from tenuto.journal import open_journal
 from tests.batch.conftest import RATE, record
 
 pytestmark = pytest.mark.usefixtures("plugin")
@@ -171,7 +172,26 @@ def test_memory_that_runs_out_costs_one_tier(noisy, result, enhancer, monkeypatc
     monkeypatch.setattr("odd_engines.Failing.enhance", hungry)
     outcome = enhancer("failing", "steady").enhance(noisy, result)
     assert (outcome.status, outcome.tier) == ("enhanced", "steady")
-    assert outcome.reason == "failing: MemoryError"
+    assert outcome.reason == "failing: there was not enough memory"
+
+
+@pytest.mark.parametrize(
+    "place", ["odd_engines.Failing.enhance", "tenuto.audio.enhance.open_recording"]
+)
+def test_who_can_see_to_more_memory_is_asked_before_a_tier_is_given_up(
+    noisy, result, enhancer, monkeypatch, place
+):
+    def hungry(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(place, hungry)
+    with pytest.raises(ShortageError) as raised:
+        enhancer("failing", "steady").enhance(noisy, result, make_do=False)
+    with open_journal() as journal:
+        types = [journal.event(error).type for error in raised.value.details["errors"]]
+    assert types == ["MemoryError"]
+    assert not result.exists()
+    assert not list(result.parent.glob("*.part"))
 
 
 def test_an_engine_that_keeps_failing_is_no_longer_asked(tmp_path, enhancer, monkeypatch):

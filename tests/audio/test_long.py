@@ -329,7 +329,7 @@ def test_where_the_smallest_chunks_are_too_large_a_lighter_tier_does_it(
     assert (outcome.status, outcome.tier, outcome.reason) == (
         "enhanced",
         "basic",
-        "failing: MemoryError",
+        "failing: there was not enough memory",
     )
     assert tried == [15, 9.5, 6]
 

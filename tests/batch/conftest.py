@@ -30,6 +30,7 @@ ENGINES = (
     "Clinging",
     "Overflowing",
     "Hungry",
+    "Wide",
     "Gorging",
     "Gorged",
     "Sharing",

@@ -124,6 +124,15 @@ class Hungry(Steady):
         return samples + np.ones(2**29)[: len(samples), None]
 
 
+class Wide(Steady):
+    """Asks for 1 GB of memory."""
+
+    name = tier = "wide"
+
+    def enhance(self, samples, rate, *, out=None):
+        return samples + np.ones(2**27)[: len(samples), None] * 0
+
+
 class Gorging(Steady):
     """Ends as a program in C++ does that gets no memory."""
 
@@ -157,11 +166,11 @@ class Sharing(Steady):
 
 
 class Leaking(Steady):
-    """Keeps 100 MB for ever, each time."""
+    """Keeps 150 MB for ever, each time."""
 
     name = tier = "leaking"
     kept: list = []  # noqa: RUF012 - that is the leak
 
     def enhance(self, samples, rate, *, out=None):
-        self.kept.append(np.ones(100 << 17))
+        self.kept.append(np.ones(150 << 17))
         return samples * 0.97

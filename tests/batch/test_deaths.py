@@ -121,6 +121,14 @@ def test_too_little_memory_costs_a_tier_and_no_worker(tmp_path):
     assert event.type.endswith("MemoryError")
 
 
+def test_more_memory_is_asked_for_before_a_tier_is_given_up(tmp_path):
+    source = record(tmp_path / "in" / "a.wav")
+    summary = run(source, tmp_path / "out", "wide", "steady", jobs=2, memory_limit=900 * MB)
+    assert dict(summary.tiers) == {"wide": 1}
+    line = ledger_of(tmp_path / "out")["a.wav"]
+    assert (line["reason"], line["attempts"], len(line["errors"])) == (None, 2, 1)
+
+
 def test_a_worker_that_takes_more_than_its_share_is_ended_and_then_given_more(tmp_path):
     source = record(tmp_path / "in" / "a.wav")
     summary = run(source, tmp_path / "out", "sharing", jobs=2, memory_limit=300 * MB)

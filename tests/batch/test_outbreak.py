@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from tenuto.audio.setbacks import Setbacks
 from tenuto.batch.executors import Answer, Death, Halt, Task, Trouble
-from tenuto.batch.inquest import MOST_SHARES
 from tenuto.batch.outbreak import ALIKE, PATIENCE, Outbreak
 from tenuto.batch.plan import Item
 from tenuto.errors import FaultClass
@@ -240,12 +239,6 @@ def test_a_fault_that_may_pass_is_given_time_once(scene):
     scene.well()
     assert first.item.input in scene.settled
     assert not scene.again
-
-
-def test_a_recording_for_which_memory_was_too_little_gets_more(scene):
-    scene.ill(NO_MEMORY)
-    scene.finish()
-    assert [task.shares for task in scene.again] == [MOST_SHARES]
 
 
 def test_a_ladder_that_fails_everybody_is_not_the_recordings_fault(scene):

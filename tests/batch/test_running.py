@@ -12,7 +12,7 @@ import pytest
 from tenuto.audio.names import path_text
 from tenuto.batch import Batch
 from tenuto.batch.content import content_of
-from tenuto.batch.executors import Answer, Death, Manner, Recognised, Trouble
+from tenuto.batch.executors import Answer, Death, Manner, Recognised, Short, Trouble
 from tenuto.batch.run import Run
 from tenuto.clock import SimulatedClock
 from tenuto.errors import FaultClass
@@ -191,11 +191,20 @@ def test_while_memory_is_short_fewer_are_at_work_and_then_more_again(run):
 
 def test_one_that_lived_to_tell_that_memory_was_too_little_gets_more_too(run):
     def script(task):
-        return ill(task, NO_MEMORY) if number_of(task) == 3 and task.shares == 1 else well(task)
+        if number_of(task) == 3 and not task.make_do:
+            return Answer(task, Short(("an error",)), (NO_MEMORY,), "c")
+        return well(task)
 
-    summary, workers, _ = run(9, script, places=2)
+    summary, workers, _ = run(9, script, places=4)
     assert dict(summary.statuses) == {"enhanced": 9}
-    assert [task.shares for task in workers.begun if number_of(task) == 3] == [1, 2]
+    first, second = (task for task in workers.begun if number_of(task) == 3)
+    assert (first.shares, second.shares) == (1, 4)
+    assert second.setbacks.errors == ("an error",)
+
+
+def test_where_there_is_no_more_memory_to_be_had_it_is_not_asked_for(run):
+    _, workers, _ = run(3, well, places=1)
+    assert [task.make_do for task in workers.begun] == [True] * 3
 
 
 def test_bytes_that_killed_are_not_touched_again_under_another_name(run):

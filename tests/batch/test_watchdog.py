@@ -95,6 +95,7 @@ def test_who_was_killed_from_outside_has_left_no_notes(tmp_path):
         "numpy.core._exceptions._ArrayMemoryError: Unable to allocate",
         "onnxruntime: Failed to allocate: Out of memory",
         "fork: Cannot allocate memory",
+        "OpenBLAS error: Memory allocation still failed after 10 retries, giving up.",
     ],
 )
 def test_the_last_words_tell_of_too_little_memory(tmp_path, words):

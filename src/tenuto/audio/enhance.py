@@ -15,7 +15,7 @@ from tenuto.journal import Outcome, OutcomeStatus
 from tenuto.reporting import ErrorReporter
 
 from .codec import Recording, open_recording
-from .faults import in_words, stop_if_fatal
+from .faults import ShortageError, in_words, is_shortage, stop_if_fatal
 from .names import path_text
 from .output import Drafts
 from .quality import Gate
@@ -87,6 +87,8 @@ class Enhancer:
         input: str | os.PathLike[str],  # noqa: A002 - the word for it
         output: str | os.PathLike[str],
         setbacks: Setbacks = NO_SETBACKS,
+        *,
+        make_do: bool = True,
     ) -> Outcome:
         """Enhance ``input`` and write it to ``output``, whole or not at all.
 
@@ -96,8 +98,10 @@ class Enhancer:
         to be had from the input, or no way to write it. ``setbacks`` are those of earlier
         attempts. The outcome is in the journal, and so is every error on the way.
 
-        Raises ConfigurationError and ResourceLimitError where no recording would fare better:
-        the output folder cannot be written to, an engine is not installed, a disk is full.
+        Where a tier lacks memory, even for small chunks, the next one's turn begins; unless it is
+        not to ``make_do``: then ShortageError is raised, for somebody who can see to more memory.
+        Raises ConfigurationError and DiskFullError where no recording would fare better: the output
+        folder cannot be written to, an engine is not installed, a disk is full.
         """
         started = self._clock.monotonic()
         work = path_text(input)
@@ -108,7 +112,7 @@ class Enhancer:
             setbacks=setbacks,
         )
         with scope(input=work):
-            fate = self._decide(Path(input), Path(output), trail, setbacks.without)
+            fate = self._decide(Path(input), Path(output), trail, setbacks.without, make_do=make_do)
         written = fate.status is not OutcomeStatus.QUARANTINED
         take = fate.take
         outcome = Outcome(
@@ -130,7 +134,9 @@ class Enhancer:
         self._reporter.journal.record(outcome)
         return outcome
 
-    def _decide(self, source: Path, output: Path, trail: Trail, without: Collection[str]) -> _Fate:
+    def _decide(
+        self, source: Path, output: Path, trail: Trail, without: Collection[str], *, make_do: bool
+    ) -> _Fate:
         recording = take = None
         try:
             with Drafts(output) as drafts, ExitStack() as reading:
@@ -138,14 +144,20 @@ class Enhancer:
                     recording = reading.enter_context(open_recording(source, on_block=trail.beat))
                 trail.reasons.extend(recording.repairs)
                 writer = Writer(drafts, self._container)
-                take = self._rungs.best_take(recording, writer, trail, without=without)
+                take = self._rungs.best_take(
+                    recording, writer, trail, without=without, make_do=make_do
+                )
                 with _writing_to(output), trail.step("encode", recording.duration):
                     path = take.path or _as_it_is(source, recording, writer, trail)
                     reading.close()  # which tells if the file was changed meanwhile
                     drafts.publish(path)
         except Exception as error:  # every recording gets an outcome, whatever happens to it
+            if isinstance(error, ShortageError):
+                raise
             stop_if_fatal(error)
             trail.caught(error)
+            if is_shortage(error) and not make_do:
+                raise ShortageError(resource="memory", errors=list(trail.errors)) from error
             trail.reasons.append(in_words(error))
             return _Fate(OutcomeStatus.QUARANTINED, take, recording.duration if recording else None)
         whole = take.accepted and not recording.repairs

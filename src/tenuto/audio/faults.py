@@ -7,11 +7,17 @@ import tempfile
 from pathlib import Path
 
 from tenuto.capture import message_of
-from tenuto.errors import ConfigurationError, FaultClass, ResourceLimitError, classify
+from tenuto.errors import (
+    ConfigurationError,
+    FaultClass,
+    ResourceLimitError,
+    TenutoError,
+    classify,
+)
 
 from .names import path_text
 
-__all__ = ["DiskFullError", "in_words", "stop_if_fatal"]
+__all__ = ["DiskFullError", "ShortageError", "in_words", "is_shortage", "stop_if_fatal"]
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -19,6 +25,18 @@ _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 class DiskFullError(ResourceLimitError):
     """There is no room to work in, or to write to."""
+
+
+class ShortageError(ResourceLimitError):
+    """There was too little memory for a recording, and it was asked not to make do with less.
+
+    ``details["errors"]`` are the ids of what went wrong with it so far.
+    """
+
+
+def is_shortage(error: BaseException) -> bool:
+    """Whether with more memory it would not have come up."""
+    return classify(error) is FaultClass.RESOURCE
 
 
 def stop_if_fatal(error: BaseException, output: Path | None = None) -> None:
@@ -44,6 +62,8 @@ def stop_if_fatal(error: BaseException, output: Path | None = None) -> None:
 
 def in_words(error: BaseException) -> str:
     """What went wrong, in one sentence; without the recording's name where that can be told."""
+    if is_shortage(error) and not isinstance(error, (OSError, TenutoError)):
+        return "there was not enough memory"  # whoever says so uses a page for it, or no word
     reason = getattr(error, "reason", None)
     text = reason if isinstance(reason, str) else message_of(error)
     return text or type(error).__name__

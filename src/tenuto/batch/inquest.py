@@ -109,7 +109,7 @@ class Inquest:
         if death.manner is Manner.KILLED and task.killed < _SPARED:
             return replace(task, killed=task.killed + 1, setbacks=known)
         if death.manner is Manner.STARVED and not task.starved:
-            return replace(task, starved=True, shares=MOST_SHARES, setbacks=known)
+            return self.give_more(task, known.errors)
         self._deaths[step] += 1
         if step is None and self._deaths[None] >= _FATAL_TO_THE_RUN:
             raise ConfigurationError(
@@ -122,6 +122,11 @@ class Inquest:
         if tier is not None:
             return self._one_tier_lower(task, tier, reason, event.id)
         return self._hold_against(task, step, reason, event.id)
+
+    def give_more(self, task: Task, errors: tuple[str, ...]) -> Task:
+        """The next attempt at a recording for which there was too little memory, just once."""
+        setbacks = replace(task.setbacks, errors=errors)
+        return replace(task, starved=True, shares=MOST_SHARES, setbacks=setbacks)
 
     def recognise(self, task: Task, content: str) -> Task | Outcome:
         """The attempt, or the outcome, that bytes deserve which have killed workers before."""

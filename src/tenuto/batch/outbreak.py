@@ -137,7 +137,7 @@ class Outbreak:
         self._on_trial = True
         without = () if alarm.failure.step == _LADDER else self._ladder
         item = Item(alarm.control.input, str(self._folder / _RESULT))
-        return Task(item, Setbacks(without), trial=True)
+        return Task(item, Setbacks(without), trial=True, shares=MOST_SHARES)
 
     def tried(self, ended: Ended, now: float) -> None:
         """A trial ended."""
@@ -260,9 +260,8 @@ class Outbreak:
         row = self._rows.pop(step, None)
         for task, outcome in row.held if row else ():
             if row and row.failure.fault in _MAY_PASS and not task.retried:
-                shares = MOST_SHARES if row.failure.fault is FaultClass.RESOURCE else task.shares
                 setbacks = replace(task.setbacks, errors=outcome.errors)
-                again = replace(task, setbacks=setbacks, retried=True, shares=shares, content="")
+                again = replace(task, setbacks=setbacks, retried=True, content="")
                 self._again.append(again)
             else:
                 self._settled.append((task, outcome))

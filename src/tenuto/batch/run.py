@@ -15,7 +15,7 @@ from tenuto.journal import Outcome, OutcomeStatus
 from .budget import Account, ErrorBudget
 from .claim import CLAIM_NAME, Claim
 from .crew import Crew, Permit
-from .executors import Death, Ended, Executor, Halt, Manner, Recognised, Task, Unchanged
+from .executors import Death, Ended, Executor, Halt, Manner, Recognised, Short, Task, Unchanged
 from .inquest import Inquest
 from .interruption import Interruption
 from .ledger import Ledger
@@ -142,7 +142,7 @@ class Run:
             return False
         if self._outbreak.suspended:
             if trial := self._outbreak.trial(self._clock.monotonic()):
-                self._submit(trial, 1)
+                self._submit(trial, max(1, min(trial.shares, self._free())))
             return True
         if not self._upcoming() and not self._in_hand:
             self._outbreak.finish()
@@ -181,11 +181,15 @@ class Run:
         return min(places, max(task.shares, -(-places // self._crew.size(places))))
 
     def _has_room_for(self, task: Task) -> bool:
-        taken = sum(each.shares for each in self._in_hand.values())
-        return taken + self._shares(task) <= self._executor.places
+        return self._shares(task) <= self._free()
+
+    def _free(self) -> int:
+        """How many places nobody is at."""
+        return self._executor.places - sum(each.shares for each in self._in_hand.values())
 
     def _submit(self, task: Task, shares: int) -> None:
-        task = replace(task, shares=shares, begun=task.begun + 1)
+        make_do = task.starved or shares >= self._executor.places
+        task = replace(task, shares=shares, begun=task.begun + 1, make_do=make_do)
         try:
             self._executor.submit(task)
         except OSError as error:
@@ -207,6 +211,9 @@ class Run:
             self._stop(ended.result.reason)
         elif isinstance(ended.result, Unchanged):
             self._confirm(task)
+        elif isinstance(ended.result, Short):
+            self._crew.starved(hand.permit, self._executor.places)
+            self._waiting.appendleft(self._inquest.give_more(task, ended.result.errors))
         elif isinstance(ended.result, Recognised):
             self._follow(task, self._inquest.recognise(task, ended.content), ended.content, now)
         else:

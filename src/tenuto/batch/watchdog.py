@@ -33,10 +33,11 @@ _REARM = 1.0
 """Seconds. To set the limit anew costs 50 µs, and for less it is not worth that."""
 
 _NO_MEMORY = re.compile(
-    r"bad_alloc|memory allocation of|out of memory|cannot allocate memory|MemoryError",
+    r"bad_alloc|memory allocation (of|still failed)|out of memory|cannot allocate memory"
+    r"|MemoryError",
     re.IGNORECASE,
 )
-"""What C++, Rust, the C library and Python say before they give up."""
+"""What C++, Rust, OpenBLAS, the C library and Python say before they give up."""
 
 
 @dataclass(frozen=True, slots=True)

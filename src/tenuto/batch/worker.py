@@ -18,15 +18,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from tenuto.audio.faults import in_words
+from tenuto.audio.faults import ShortageError, in_words
 from tenuto.audio.output import discard_drafts
 from tenuto.batch.content import content_of
-from tenuto.batch.executors import Answer, Halt, Recognised, Task, Trouble, Unchanged
+from tenuto.batch.executors import Answer, Halt, Recognised, Short, Task, Trouble, Unchanged
 from tenuto.batch.memory import be_first_to_go, keep_to
 from tenuto.batch.watchdog import Patience, Watchdog
 from tenuto.capture import ErrorEvent
 from tenuto.errors import ConfigurationError, ResourceLimitError
-from tenuto.journal import Journal, open_journal
+from tenuto.journal import Journal, Outcome, open_journal
 from tenuto.reporting import ErrorReporter
 
 if TYPE_CHECKING:
@@ -129,8 +129,13 @@ class _Work:
             if content and content != task.content and content in task.deadly:
                 return Answer(task, Recognised(), content=content)
             self._say(content)
-            outcome = self._enhancer.enhance(task.item.input, task.item.output, task.setbacks)
-            return Answer(task, outcome, tuple(self._reporter.troubles.values()), content)
+            try:
+                result: Outcome | Short = self._enhancer.enhance(
+                    task.item.input, task.item.output, task.setbacks, make_do=task.make_do
+                )
+            except ShortageError as error:
+                result = Short(tuple(error.details["errors"]))
+            return Answer(task, result, tuple(self._reporter.troubles.values()), content)
         except (ConfigurationError, ResourceLimitError) as error:
             return Answer(task, Halt(str(error)))
         except ImportError as error:

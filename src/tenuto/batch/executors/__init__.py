@@ -23,6 +23,7 @@ __all__ = [
     "Halt",
     "Manner",
     "Recognised",
+    "Short",
     "Task",
     "Trouble",
     "Unchanged",
@@ -42,9 +43,11 @@ class Task:
     killed: int = 0
     """How many processes at work on it were killed from outside."""
     starved: bool = False
-    """Whether a process died at work on it because it had too little memory."""
+    """Whether a process at work on it had too little memory, so that this one may have more."""
     shares: int = 1
     """How many workers' share of the memory it may have; it takes as many places."""
+    make_do: bool = False
+    """Whether there is no more memory to be had for it."""
     retried: bool = False
     """Whether it was tried before, and failed by a fault that is not its own."""
     content: str = ""
@@ -74,6 +77,14 @@ class Unchanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Short:
+    """There was too little memory for it, and there may be more to be had; nothing is written."""
+
+    errors: tuple[str, ...]
+    """The event ids of what went wrong with it so far."""
+
+
+@dataclass(frozen=True, slots=True)
 class Trouble:
     """An error on the way to an outcome."""
 
@@ -88,7 +99,7 @@ class Answer:
     """An attempt came to an end of its own."""
 
     task: Task
-    result: Outcome | Halt | Recognised | Unchanged
+    result: Outcome | Halt | Recognised | Short | Unchanged
     troubles: tuple[Trouble, ...] = ()
     content: str = ""
     """The hash of the item's bytes; empty where they could not be read."""
