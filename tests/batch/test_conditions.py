@@ -85,7 +85,7 @@ def test_a_run_waits_while_the_disk_is_nearly_full_and_goes_on_when_there_is_roo
 ):
     free = {"bytes": 5 * GB}
     monkeypatch.setattr(Room.__init__, "__defaults__", (None, lambda _: disk(free["bytes"])))
-    waited = []
+    waited, reasons = [], []
 
     def watch(notes):
         def ended(outcome):
@@ -93,6 +93,7 @@ def test_a_run_waits_while_the_disk_is_nearly_full_and_goes_on_when_there_is_roo
                 free["bytes"] = GB // 2
 
         def ticked(summary):
+            reasons.append(summary.waiting)
             if free["bytes"] < GB:
                 waited.append(summary.ended)
             if len(waited) == 10:
@@ -107,6 +108,8 @@ def test_a_run_waits_while_the_disk_is_nearly_full_and_goes_on_when_there_is_roo
     assert len(told) == 2
     assert "goes on by itself" in told[0]
     assert told[1] == "There is room again."
+    assert (reasons[0], reasons[-1]) == (None, None)
+    assert any(reason and "free on the disk" in reason for reason in reasons)
 
 
 def test_a_full_disk_is_no_matter_where_nothing_is_left_to_do(runs, source, tmp_path, monkeypatch):

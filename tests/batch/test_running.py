@@ -93,7 +93,7 @@ def clock():
 def run(tmp_path, monkeypatch, clock):
     """``run(number, script)`` runs over so many recordings; gives summary, workers and notes."""
 
-    def go(number, script, places=1):
+    def go(number, script, places=1, on_tick=None):
         folder = tmp_path / "in"
         folder.mkdir(exist_ok=True)
         for index in range(number):
@@ -104,6 +104,7 @@ def run(tmp_path, monkeypatch, clock):
         monkeypatch.setattr("tenuto.batch.enhancing.Run", functools.partial(Run, clock=clock))
         batch = Batch(ladder=("basic",), meter="none", jobs=places)
         notes = Notes()
+        notes.on_tick = on_tick or notes.on_tick
         summary = batch.run([folder], tmp_path / "out", notes)
         assert summary.inputs == sum(summary.statuses.values()) + summary.left + (
             summary.finished_earlier + summary.quarantined_earlier
@@ -124,9 +125,12 @@ def test_a_drive_that_is_gone_for_a_while_costs_nobody_anything(run, clock):
         gone = 20 <= clock.monotonic() - begun < 200
         return ill(task, GONE) if gone else well(task)
 
-    summary, workers, notes = run(60, script)
+    waits = []
+    summary, workers, notes = run(60, script, on_tick=lambda summary: waits.append(summary.waiting))
     assert dict(summary.statuses) == {"enhanced": 60}
     assert any("It is not the recordings" in text for text in notes.texts)
+    assert (waits[0], waits[-1]) == (None, None)
+    assert set(waits) - {None} == {GONE.how}
     trials = [task for task in workers.begun if task.trial]
     assert 3 <= len(trials) <= 12
     assert len(workers.begun) - len(trials) == 60 + 20

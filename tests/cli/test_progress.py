@@ -107,3 +107,13 @@ def test_quiet_leaves_only_the_notes_to_other_programs():
     reporter.ended(Outcome(input="/a", output=None, status=OutcomeStatus.QUARANTINED), summary)
     reporter.noted("Stopping")
     assert json.loads(stream.getvalue())["event"] == "note"
+
+
+def test_a_run_that_waits_says_what_for(said):
+    summary = Summary(inputs=100, finished_earlier=10, seconds=20.0)
+    summary.waiting = "decode: [red]no such drive\x1b[31m"
+    (line,) = said("ticked", summary)
+    assert line == "10 of 100  waiting: decode: [red]no such drive\\x1b[31m"
+    stream = io.StringIO()
+    JsonReporter(stream, 0).ticked(summary)
+    assert json.loads(stream.getvalue())["waiting"] == summary.waiting

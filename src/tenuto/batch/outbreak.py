@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from textwrap import shorten
 
 from tenuto.audio.setbacks import Setbacks
 from tenuto.errors import FaultClass
@@ -38,6 +39,7 @@ PATIENCE = 3_600.0
 """Seconds to wait for what all recordings depend on to come back."""
 
 _MOST_HELD = 1_000  # outcomes in a row
+_LONGEST_REASON = 200  # characters
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0  # seconds between two trials
 _LADDER, _WORKER = "the ladder", "the worker"  # beside the steps of the work itself
 _NOT_THE_SOUND = {FaultClass.INFRASTRUCTURE, FaultClass.RESOURCE, FaultClass.BUG}
@@ -101,6 +103,11 @@ class Outbreak:
     def suspended(self) -> bool:
         """Whether nothing is to be begun but trials."""
         return self._alarm is not None
+
+    @property
+    def waiting(self) -> str | None:
+        """What does not work for anybody just now, where that has been found out."""
+        return self._alarm.reason if self._alarm and self._alarm.failed else None
 
     def take(
         self, task: Task, outcome: Outcome, troubles: Sequence[Trouble], content: str, now: float
@@ -223,6 +230,7 @@ class Outbreak:
         if control is None and content and failure.step != _LADDER:
             with suppress(OSError):  # the bytes of these can be read, so why not our own
                 control = Item(str(_make_recording(self._folder / _MADE_UP)), "")
+        reason = shorten(reason, _LONGEST_REASON, placeholder=" …")
         self._alarm = _Alarm(failure, reason, now, control or item, control is not None, now)
         self._news.append(f"Many in a row fail alike ({reason}): looking whether it is they.")
 

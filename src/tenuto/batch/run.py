@@ -132,6 +132,7 @@ class Run:
 
     def _begin_more(self) -> bool:
         """Fill the free places; False if nothing is to be begun any more."""
+        self.summary.waiting = self._outbreak.waiting
         if self._interruption.signal is not None and self.summary.interrupted_by is None:
             self.summary.interrupted_by = self._interruption.signal
             self._watcher.noted(
@@ -173,6 +174,7 @@ class Run:
         elif self._short and not shortage:
             self._watcher.noted("There is room again.")
         self._short = shortage is not None
+        self.summary.waiting = shortage
         return self._short
 
     def _shares(self, task: Task) -> int:

@@ -30,6 +30,8 @@ class Summary:
     """How much sound has been worked on."""
     seconds: float = 0.0
     """How long the run took."""
+    waiting: str | None = None
+    """Why nothing is begun just now; None while the work goes on."""
     stopped: str | None = None
     """Why the run was stopped before its end; None where it was not."""
     interrupted_by: int | None = None

@@ -48,7 +48,7 @@ class Reporter:
             SpinnerColumn(),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             console=console,
             transient=True,
             disable=verbosity < 0 or not console.is_interactive,
@@ -145,6 +145,8 @@ def _done(summary: Summary) -> int:
 
 
 def _pace(summary: Summary) -> str:
+    if summary.waiting:
+        return f"waiting: {plain(summary.waiting)}"
     left = summary.seconds_left
     if left is None or summary.seconds <= 0:
         return ""

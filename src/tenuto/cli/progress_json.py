@@ -61,7 +61,8 @@ class JsonReporter:
     def ticked(self, summary: Summary) -> None:
         if self._verbosity >= 0 and summary.seconds - self._told_at >= EVERY:
             self._told_at = summary.seconds
-            self._tell("progress", seconds_left=summary.seconds_left, **figures(summary))
+            estimate = {"seconds_left": summary.seconds_left, "waiting": summary.waiting}
+            self._tell("progress", **figures(summary), **estimate)
 
     def complain(self, text: str) -> None:
         """Say why the command ends."""
