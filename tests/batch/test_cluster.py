@@ -256,6 +256,10 @@ def test_an_attempt_ends_with_the_run_that_wanted_it(join, dask, gate, tmp_path)
     at_work(gate)
     workers.kill()  # the gate stays shut: the process must not wait for it
     wait_for(lambda: not drafts(tmp_path))
+    with join(dask.address, "steady") as others:  # the only worker there is has a hand free again
+        others.submit(task(tmp_path, "b.wav"))
+        (ended,) = all_of(others, 1)
+    assert ended.result.status == "enhanced"
     gate.touch()
     assert not (tmp_path / "out/a.wav").exists()
 

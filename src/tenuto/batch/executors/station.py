@@ -122,13 +122,18 @@ class _Station:
         with self._lock:
             workers = self._idle.pop() if self._idle else LocalWorkers(self._settings, 1)
         workers.submit(task)
-        while not (ended := workers.wait(_LOOK)):
-            if self._leaving or not wanted():
-                workers.kill()
-                ended = [Answer(task, Halt(_LEFT))]
+        ended = self._wait_for(workers, wanted) or [Answer(task, Halt(_LEFT))]
         with self._lock:
             self._idle.append(workers)
         return ended[0]
+
+    def _wait_for(self, workers: LocalWorkers, wanted: Callable[[], bool]) -> Sequence[Ended]:
+        """The end of the attempt in hand; none if it was not wanted any more, and was cut short."""
+        while not (ended := workers.wait(_LOOK)):
+            if self._leaving or not wanted():
+                workers.kill()
+                break
+        return ended
 
     def evidence(self, ended: Ended) -> Sequence[Attempt]:
         """What a process that died was at; it is for the run's journal to keep, and to close."""
