@@ -24,7 +24,12 @@ from tenuto import ErrorReporter, open_journal
 from tenuto.audio.enhance import Enhancer
 
 RATE = 16_000
-LENGTHS = (("basic", 1.0), ("basic", 12.0), ("medium_quality", 12.0))
+LENGTHS = (
+    ("basic", 1.0),
+    ("basic", 12.0),
+    ("medium_quality", 12.0),
+    ("high_quality", 3.0),
+)
 MINUTE = 1 / 60
 GOAL = 500  # MB
 READINGS = Path(__file__).parents[1] / "samples" / "readings"
