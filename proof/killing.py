@@ -171,9 +171,12 @@ class Harness:
     def _is_time_to_kill(self, driver: subprocess.Popen[bytes]) -> bool:
         """Wait until the next kill is due; False if the run came to its end first."""
         if self._chance.random() < _MIDST:
+            until = time.monotonic() + _LIMIT
             while not self._at_work(driver):
                 if _ends_within(driver, _LOOK):
                     return False
+                if time.monotonic() > until:
+                    raise BrokenLawError(f"nobody has been at work for {_LIMIT} s")
         return not _ends_within(driver, self._chance.uniform(0, _LONGEST_PAUSE))
 
     def _make_inputs(self, folder: Path, number: int) -> list[Path]:
