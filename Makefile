@@ -78,8 +78,7 @@ proof: $(VENV)/ready-to-test build/bugsink/ready
 	-$(BIN)/python -m pip install --quiet --constraint requirements.lock --group fuzz
 	$(BIN)/python -m proof.fuzz --seconds 300
 	TENUTO_PROOF=1 $(BIN)/python -m pytest -n 2 tests/machines tests/policies tests/capture tests/journal tests/reporting tests/state \
-	    tests/audio/engines/test_seams.py tests/batch/test_outbreak.py tests/batch/test_corpus.py \
-	    tests/batch/test_memory.py
+	    tests/audio/engines/test_seams.py tests/batch/test_outbreak.py tests/batch/test_corpus.py
 
 bench: $(VENV)/ready-to-measure
 	$(BIN)/python -m bench

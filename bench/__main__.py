@@ -2,7 +2,7 @@
 
     python -m bench
 
-Takes about an hour of two cores: the corpora are fetched, mixed and enhanced once, in
+Takes about two hours of two cores: the corpora are fetched, mixed and enhanced once, in
 build/bench, and kept there. Fetching needs the network and Debian's ``apt-get download``.
 """
 

@@ -25,30 +25,12 @@ import sentry_sdk
 from sentry_sdk.transport import Transport
 
 from bench import errors_together
+from bench.failing import FRAMES, failure
 from bench.timing import table
 from tenuto import ErrorReporter, open_journal
 
-FRAMES = 20
 AT_ONCE = 25  # errors in a row, before the next way has its turn
 GOALS = {"`report`, first of its kind": 200, "`report`, a repeat": 20}
-
-
-def decode(depth: int, name: str, options: dict[str, object]) -> float:
-    """Raise from ``depth`` frames further down."""
-    samples = list(range(depth))
-    title = f"{name} at {depth}"
-    if depth == 1:
-        raise ValueError(f"{name} cannot be decoded")
-    return decode(depth - 1, name, options) + len(samples) + len(title)
-
-
-def failure(name: str) -> ValueError:
-    """An error with 20 frames."""
-    try:
-        decode(FRAMES, name, {"rate": 16_000, "path": "night/a17.wav", "channels": [0, 1]})
-    except ValueError as error:
-        return error
-    raise AssertionError
 
 
 def names() -> Iterator[str]:

@@ -23,6 +23,7 @@ from string import ascii_lowercase
 
 import numpy as np
 
+from bench.failing import decode, failure
 from bench.timing import table
 from tenuto import ErrorReporter, open_journal
 from tenuto.capture import ErrorEvent, capture
@@ -74,16 +75,12 @@ def sustained(whole: int, repeats: int) -> str:
 
 
 def _report_new(folder: str, worker: int, count: int) -> tuple[float, float]:
-    from bench.errors import failure
-
     words = product(ascii_lowercase, repeat=4)
     named = ("".join((ascii_lowercase[worker], *letters)) for letters in words)
     return _report(folder, [failure(next(named)) for _ in range(count)])
 
 
 def _report_alike(folder: str, _worker: int, count: int) -> tuple[float, float]:
-    from bench.errors import failure
-
     return _report(folder, [failure("the recording") for _ in range(count)])
 
 
@@ -125,8 +122,6 @@ def stalls(calls: int) -> str:
 
 
 def _event() -> ErrorEvent:
-    from bench.errors import failure
-
     return capture(failure("the recording"))
 
 
@@ -212,8 +207,6 @@ def pipeline(items: int, rounds: int) -> str:
 
 def _work(folder: str, _worker: int, items: int) -> np.ndarray:
     """CPU and wall seconds for ``items`` whose errors are thrown away, and with them reported."""
-    from bench.errors import decode
-
     noisy = np.random.default_rng(0).standard_normal(32_000).astype(np.float32)
     journal = Journal(folder)
     reporter = ErrorReporter("bench", journal=journal, log=False)

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from tenuto.batch.memory import LEAST, Machine, Shares, resident, share_out
-from tests.thoroughness import REPEATABLE
 
 from .conftest import ledger_of, record
 
@@ -192,7 +191,6 @@ def group():
         time.sleep(0.02)
 
 
-@pytest.mark.skipif(REPEATABLE, reason="takes long, and is part of make proof")
 def test_where_the_system_kills_it_kills_a_worker_and_that_is_told(tmp_path, plugin, group):
     script = tmp_path / "overrun.py"
     script.write_text(OVERRUN)
