@@ -78,6 +78,13 @@ def test_the_window_forgets_bucket_by_bucket(shedder):
     assert shedder.rejection(132.0) == 0
 
 
+def test_what_came_first_is_forgotten_in_time_whenever_that_was():
+    shedder = Shedder(k=2.0, seconds=120.0, now=6.0)  # in the midst of a bucket
+    note(shedder, SHEDDABLE, 6.0, rejected=9)
+    assert shedder.rejection(119.9) == 9 / 10
+    assert shedder.rejection(120.0) == 0
+
+
 def test_after_a_long_pause_nothing_is_remembered(shedder):
     for bucket in range(10):
         note(shedder, SHEDDABLE, 12.0 * bucket, accepted=3, rejected=9)
