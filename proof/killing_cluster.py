@@ -9,6 +9,7 @@ Arguments: how many kills (default 60), and a seed.
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -76,17 +77,18 @@ class ClusterHarness(Harness):
         """Number 0 is the scheduler."""
         if number == 0:
             at = ("--host", "127.0.0.1", "--port", str(self._port))
-            return _start("dask_scheduler", *at, "--dashboard-address", "127.0.0.1:0")
+            return self._serve("dask_scheduler", *at, "--dashboard-address", "127.0.0.1:0")
         address = f"tcp://127.0.0.1:{self._port}"
         options = ("--no-nanny", "--nthreads", "1", "--no-dashboard", "--host", "127.0.0.1")
         patience = ("--death-timeout", str(_AT_MOST))
         folder = ("--local-directory", str(self._folder / "dask"))
-        return _start("dask_worker", address, *options, *patience, *folder)
+        return self._serve("dask_worker", address, *options, *patience, *folder)
 
-
-def _start(module: str, *arguments: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", f"distributed.cli.{module}", *arguments]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    def _serve(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", f"distributed.cli.{module}", *arguments]
+        journal = {"TENUTO_JOURNAL": str(self._folder / "journal of the workers")}
+        silence = subprocess.DEVNULL
+        return subprocess.Popen(command, stdout=silence, stderr=silence, env=os.environ | journal)
 
 
 def main(arguments: list[str]) -> int:

@@ -8,6 +8,7 @@ import sys
 import time
 from concurrent.futures import CancelledError
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -50,7 +51,7 @@ def join(tmp_path, private_journal):
     landmark.touch()
     journal = open_journal(private_journal)
 
-    def build(address, *ladder, workers_journal=tmp_path / "theirs", **settings):
+    def build(address, *ladder, workers_journal=tmp_path / "theirs", journal=journal, **settings):
         work = WorkerSettings(
             ladder=ladder or ("steady",), meter="none", journal=str(workers_journal)
         )
@@ -120,6 +121,22 @@ def test_what_a_journal_of_a_machine_held_before_does_not_come_along(join, tmp_p
             assert sum(group.count for group in journal.groups()) == run
     with open_journal() as other, open_journal(tmp_path / "third") as third:
         assert other.identity() != third.identity()
+
+
+def test_of_two_runs_on_one_cluster_each_is_told_of_its_own_errors_only(join, dask, tmp_path):
+    dask.start_scheduler()
+    dask.start_worker()
+    for name in ("bad.wav", "worse.wav"):
+        (tmp_path / name).write_text("words, words, words")
+    with open_journal(tmp_path / "another") as another, open_journal() as journal:
+        one, two = join(dask.address), join(dask.address, journal=another)
+        with one, two:
+            for workers, name in ((one, "bad.wav"), (two, "worse.wav"), (one, "a.wav")):
+                workers.submit(task(tmp_path, name))
+                all_of(workers, 1)
+        for told, names in ((journal, ["a.wav", "bad.wav"]), (another, ["worse.wav"])):
+            assert sorted(Path(each.input).name for each in told.outcomes()) == names
+            assert sum(group.count for group in told.groups()) == 1
 
 
 def test_workers_that_share_the_journal_of_the_run_send_nothing_twice(

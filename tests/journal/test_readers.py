@@ -7,7 +7,6 @@ import sqlite3
 import pytest
 
 from tenuto.journal import Foreign, Journal, Outcome, Reader, Record, Transition
-from tenuto.journal.locks import FileLock
 
 OWN = Reader("log", own=True)
 ALL = Reader("sentry")
@@ -46,17 +45,6 @@ def test_a_named_cursor_outlives_the_process(private_journal, event):
         journal.append(event(number=2))
         assert numbers(journal.read(ALL)) == [2]
         assert numbers(journal.read(Reader("new"))) == [1, 2]
-
-
-def test_a_reader_from_now_is_told_nothing_of_what_was_before(private_journal, event):
-    reader = Reader("run", from_now=True)
-    with Journal(private_journal) as journal:
-        journal.append(event(number=1))
-        assert journal.read(reader).records == ()
-        journal.append(event(number=2))
-    with Journal(private_journal) as journal:
-        assert numbers(journal.read(reader)) == [2]
-        assert numbers(journal.read(ALL)) == [1, 2]
 
 
 def test_an_own_reader_is_told_nothing_of_others(private_journal, event):
@@ -152,20 +140,6 @@ def test_records_of_other_machines_are_taken_in_all_or_none(journal, event):
     assert journal.groups() == []
     assert journal.collect([good, good]) == 1
     assert journal.groups()[0].count == 1
-
-
-def test_a_reader_from_now_begins_now_also_where_another_process_has_the_lease(
-    private_journal, event, clock
-):
-    reader = Reader("run", from_now=True)
-    with Journal(private_journal, clock=clock) as journal:
-        journal.append(event(number=1))
-        journal.move()
-        lease = FileLock.acquire(private_journal / "mover.lock")
-        assert journal.read(reader).records == ()
-        journal.append(event(number=2))
-        lease.release()
-        assert numbers(journal.read(reader)) == [2]
 
 
 def test_a_reader_that_is_gone_for_good_is_let_go_of(journal, event, clock):

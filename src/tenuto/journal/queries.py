@@ -274,8 +274,7 @@ def begin(db: sqlite3.Connection, reader: Reader) -> int:
     key = (cursor_key(reader),)
     found = db.execute("SELECT position FROM cursors WHERE name = ?", key).fetchone()
     if found is None:
-        first = "(SELECT value FROM sequence)" if reader.from_now else "0"
-        db.execute(f"INSERT OR IGNORE INTO cursors VALUES (?, {first})", key)  # noqa: S608
+        db.execute("INSERT OR IGNORE INTO cursors VALUES (?, 0)", key)
         found = db.execute("SELECT position FROM cursors WHERE name = ?", key).fetchone()
     return int(found[0])
 

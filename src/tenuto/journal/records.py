@@ -220,15 +220,12 @@ class Reader:
 
     A reader of ``settled`` slices is told of one when it has stopped growing, and so nearly always
     once. What comes after such a slice waits with it, for ``SETTLED_AFTER`` seconds at most.
-
-    A reader ``from_now`` begins at the end of the journal, when it first reads.
     """
 
     name: str
     own: bool = False
     settled: bool = False
     everything: bool = False
-    from_now: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,14 +109,16 @@ class _Station:
     """The processes at work for one run, as many as there are attempts at once."""
 
     def __init__(self, run: str, settings: WorkerSettings) -> None:
-        self._settings = settings
         self._idle: list[LocalWorkers] = []
         self._lock = threading.Lock()
         self._leaving = False
         self.journal: Journal = open_journal(settings.journal)
         self._is_the_runs = self.journal.identity() == run
-        self._reader = Reader(f"run {run}", everything=True, from_now=True)
-        self.news({})  # what this machine's journal holds already is not the run's
+        if not self._is_the_runs:  # others may be at work here: what is theirs does not concern it
+            self.journal.close()
+            self.journal = open_journal(self.journal.path / "runs" / run)
+        self._settings = replace(settings, journal=str(self.journal.path))
+        self._reader = Reader(f"run {run}", everything=True)
 
     def on(self, task: Task, wanted: Callable[[], bool]) -> Ended:
         with self._lock:
