@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sqlite3
 
 import numpy as np
 import pytest
@@ -12,8 +13,8 @@ import soundfile
 from tenuto import ErrorReporter
 from tenuto.audio import output as writing
 from tenuto.audio.enhance import Enhancer, enhance
-from tenuto.audio.faults import DiskFullError, ShortageError
-from tenuto.errors import AudioProcessingError, ConfigurationError
+from tenuto.audio.faults import DiskFullError, ShortageError, in_words
+from tenuto.errors import AudioProcessingError, ConfigurationError, ResourceLimitError
 from tenuto.journal import open_journal
 from tests.batch.conftest import RATE, record
 
@@ -192,6 +193,19 @@ def test_who_can_see_to_more_memory_is_asked_before_a_tier_is_given_up(
     assert types == ["MemoryError"]
     assert not result.exists()
     assert not list(result.parent.glob("*.part"))
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (MemoryError(), "there was not enough memory"),
+        (MemoryError("Unable to allocate 4.00 GiB"), "there was not enough memory"),
+        (sqlite3.DatabaseError("database or disk is full"), "database or disk is full"),
+        (ResourceLimitError("film, of memory"), "film, of memory"),
+    ],
+)
+def test_a_lack_of_memory_is_put_plainly_and_no_other(error, words):
+    assert in_words(error) == words
 
 
 def test_an_engine_that_keeps_failing_is_no_longer_asked(tmp_path, enhancer, monkeypatch):

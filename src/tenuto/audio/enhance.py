@@ -15,7 +15,7 @@ from tenuto.journal import Outcome, OutcomeStatus
 from tenuto.reporting import ErrorReporter
 
 from .codec import Recording, open_recording
-from .faults import ShortageError, in_words, is_shortage, stop_if_fatal
+from .faults import ShortageError, in_words, stop_if_fatal
 from .names import path_text
 from .output import Drafts
 from .quality import Gate
@@ -110,9 +110,10 @@ class Enhancer:
             reporter=self._reporter,
             on_step=self._on_step,
             setbacks=setbacks,
+            make_do=make_do,
         )
         with scope(input=work):
-            fate = self._decide(Path(input), Path(output), trail, setbacks.without, make_do=make_do)
+            fate = self._decide(Path(input), Path(output), trail, setbacks.without)
         written = fate.status is not OutcomeStatus.QUARANTINED
         take = fate.take
         outcome = Outcome(
@@ -134,9 +135,7 @@ class Enhancer:
         self._reporter.journal.record(outcome)
         return outcome
 
-    def _decide(
-        self, source: Path, output: Path, trail: Trail, without: Collection[str], *, make_do: bool
-    ) -> _Fate:
+    def _decide(self, source: Path, output: Path, trail: Trail, without: Collection[str]) -> _Fate:
         recording = take = None
         try:
             with Drafts(output) as drafts, ExitStack() as reading:
@@ -144,20 +143,17 @@ class Enhancer:
                     recording = reading.enter_context(open_recording(source, on_block=trail.beat))
                 trail.reasons.extend(recording.repairs)
                 writer = Writer(drafts, self._container)
-                take = self._rungs.best_take(
-                    recording, writer, trail, without=without, make_do=make_do
-                )
+                take = self._rungs.best_take(recording, writer, trail, without=without)
                 with _writing_to(output), trail.step("encode", recording.duration):
                     path = take.path or _as_it_is(source, recording, writer, trail)
                     reading.close()  # which tells if the file was changed meanwhile
                     drafts.publish(path)
+        except ShortageError:
+            raise
         except Exception as error:  # every recording gets an outcome, whatever happens to it
-            if isinstance(error, ShortageError):
-                raise
             stop_if_fatal(error)
             trail.caught(error)
-            if is_shortage(error) and not make_do:
-                raise ShortageError(resource="memory", errors=list(trail.errors)) from error
+            trail.ask_for_more(error)
             trail.reasons.append(in_words(error))
             return _Fate(OutcomeStatus.QUARANTINED, take, recording.duration if recording else None)
         whole = take.accepted and not recording.repairs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import tempfile
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from .names import path_text
 __all__ = ["DiskFullError", "ShortageError", "in_words", "is_shortage", "stop_if_fatal"]
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+_OF_MEMORY = re.compile("memory|alloc", re.IGNORECASE)
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -35,7 +37,7 @@ class ShortageError(ResourceLimitError):
 
 
 def is_shortage(error: BaseException) -> bool:
-    """Whether with more memory it would not have come up."""
+    """Whether there was too little of something, most likely of memory, that others take too."""
     return classify(error) is FaultClass.RESOURCE
 
 
@@ -62,8 +64,11 @@ def stop_if_fatal(error: BaseException, output: Path | None = None) -> None:
 
 def in_words(error: BaseException) -> str:
     """What went wrong, in one sentence; without the recording's name where that can be told."""
-    if is_shortage(error) and not isinstance(error, (OSError, TenutoError)):
-        return "there was not enough memory"  # whoever says so uses a page for it, or no word
     reason = getattr(error, "reason", None)
     text = reason if isinstance(reason, str) else message_of(error)
+    foreign = not isinstance(error, (OSError, TenutoError))
+    if isinstance(error, MemoryError) or (
+        foreign and is_shortage(error) and _OF_MEMORY.search(text)
+    ):
+        return "there was not enough memory"  # whoever says so uses a page for it, or no word
     return text or type(error).__name__

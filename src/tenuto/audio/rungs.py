@@ -14,7 +14,7 @@ from tenuto.recovery import Ladder, LadderResult, Tier
 from .codec import Recording
 from .engines import Engine, UnfitSoundError, engine_for
 from .engines.checking import SILENCE, check_fit
-from .faults import ShortageError, in_words, is_shortage, stop_if_fatal
+from .faults import in_words, stop_if_fatal
 from .passing import AsideError, Pass
 from .quality import Gate, Verdict
 from .sizes import Sizes
@@ -74,19 +74,13 @@ class Rungs:
         self._sizes = Sizes()
 
     def best_take(
-        self,
-        recording: Recording,
-        writer: Writer,
-        trail: Trail,
-        *,
-        without: Collection[str] = (),
-        make_do: bool = True,
+        self, recording: Recording, writer: Writer, trail: Trail, *, without: Collection[str] = ()
     ) -> Take:
         """The take of the first tier that passes the gate; failing that, the best there is.
 
         The trail says why it is not more. Raises ConfigurationError where a tier cannot work here,
-        ShortageError where one lacks memory and is not to ``make_do`` with the next, and what goes
-        wrong with reading and writing, whichever tier it is for.
+        ShortageError where one lacks memory and more is to be had, and what goes wrong with reading
+        and writing, whichever tier it is for.
         """
         try:
             _check_worth(recording.survey)
@@ -95,7 +89,7 @@ class Rungs:
             trail.reasons.append(f"left as it is: {in_words(error)}")
             return Take(ORIGINAL, accepted=False)
         tiers = [name for name in self._ladder if name not in without]
-        best = self._climb(tiers, recording, writer, trail, make_do=make_do) if tiers else None
+        best = self._climb(tiers, recording, writer, trail) if tiers else None
         if best is None:
             return Take(ORIGINAL, accepted=False)
         judged: _Judged = best.output
@@ -106,13 +100,7 @@ class Rungs:
         return Take(ORIGINAL, accepted=False, quality_before=before)
 
     def _climb(
-        self,
-        tiers: Sequence[str],
-        recording: Recording,
-        writer: Writer,
-        trail: Trail,
-        *,
-        make_do: bool,
+        self, tiers: Sequence[str], recording: Recording, writer: Writer, trail: Trail
     ) -> LadderResult | None:
         aside: list[BaseException] = []
 
@@ -121,8 +109,7 @@ class Rungs:
             if any(error is each for each in aside):
                 raise error  # the other tiers would meet it too
             trail.caught(error, tier=tier)
-            if is_shortage(error) and not make_do:
-                raise ShortageError(resource="memory", errors=list(trail.errors)) from error
+            trail.ask_for_more(error)
             trail.reasons.append(f"{tier}: {in_words(error)}")
 
         passing = Pass(recording, self._gate.attend(recording.survey), writer, trail.beat)

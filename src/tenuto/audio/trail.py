@@ -9,6 +9,7 @@ from tenuto.capture import ErrorEvent
 from tenuto.journal import Attempt, AttemptEnd
 from tenuto.reporting import ErrorReporter
 
+from .faults import ShortageError, is_shortage
 from .setbacks import Setbacks
 
 __all__ = ["OnStep", "Trail"]
@@ -18,7 +19,10 @@ OnStep = Callable[[float], None]
 
 
 class Trail:
-    """The attempts and errors of one recording; ``work`` is its name in the journal."""
+    """The attempts and errors of one recording; ``work`` is its name in the journal.
+
+    It has to ``make_do`` with the memory there is, or more is to be had if it asks for it.
+    """
 
     def __init__(
         self,
@@ -27,11 +31,13 @@ class Trail:
         reporter: ErrorReporter,
         on_step: OnStep,
         setbacks: Setbacks,
+        make_do: bool,
     ) -> None:
         self._work = work
         self._reporter = reporter
         self._journal = reporter.journal
         self._on_step = on_step
+        self._make_do = make_do
         self.errors: list[str] = list(setbacks.errors)
         """Event ids, oldest first, each once."""
         self.reasons: list[str] = list(setbacks.reasons)
@@ -66,3 +72,8 @@ class Trail:
             self.errors.append(event.id)
             self.last = event  # as it was at first: that is what the journal has
         return event.id
+
+    def ask_for_more(self, error: BaseException) -> None:
+        """Raise ShortageError where ``error`` is a lack of memory, and more is to be had."""
+        if is_shortage(error) and not self._make_do:
+            raise ShortageError(resource="memory", errors=list(self.errors)) from error

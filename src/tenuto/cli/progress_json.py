@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from types import TracebackType
 from typing import Any, Self, TextIO
 
 from tenuto.audio.names import path_text
@@ -30,12 +29,7 @@ class JsonReporter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Nothing is held."""
 
     def began(self, plan: Plan, summary: Summary) -> None:

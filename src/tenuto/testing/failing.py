@@ -141,7 +141,7 @@ def fail_next(count: int, error: Fault, *, at: str) -> Generator[Failures, None,
 def _check(failures: Failures) -> None:
     try:
         error: object = failures.make()
-    except Exception as broken:
+    except Exception as broken:  # the user's own function: it may raise anything
         raise ConfigurationError(
             "error", f"it cannot be made anew for every call ({broken}): give a function of nothing"
         ) from broken

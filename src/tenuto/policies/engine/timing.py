@@ -144,7 +144,7 @@ def _limited_plain(function: Callable[..., Any], limits: Limits) -> Callable[...
         try:
             with deadline(limit, clock=clock):
                 result = function(*args, **kwargs)
-        except BaseException as error:
+        except BaseException as error:  # whatever ended it, it is told if it was late
             if monotonic() - began > limit:
                 limits.overran(limit, error)
             raise
