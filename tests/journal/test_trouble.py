@@ -7,6 +7,7 @@ import sqlite3
 
 import pytest
 
+from tenuto.clock import SystemClock
 from tenuto.journal import Attempt, Journal, Moved, Outcome, Reader, open_journal
 from tenuto.journal.archive import SET_ASIDE
 from tenuto.journal.locks import FileLock
@@ -222,7 +223,10 @@ def test_an_old_revision_changes_nothing(journal, event):
     assert journal.groups()[0].count == count
 
 
-def test_while_another_has_the_lease_both_are_read(private_journal, event, clock):
+def test_while_another_has_the_lease_both_are_read(private_journal, event, clock, monkeypatch):
+    pauses = []
+    monkeypatch.setattr(SystemClock, "sleep", staticmethod(pauses.append))
+    began = clock.now()
     with Journal(private_journal, clock=clock) as journal:
         journal.append(event(number=1))
         journal.groups()
@@ -230,7 +234,8 @@ def test_while_another_has_the_lease_both_are_read(private_journal, event, clock
         journal.append(event(number=2))
         assert journal.move() is Moved.BUSY
         assert [told.context["number"] for told in journal.events()] == [2, 1]
-        assert clock.sleeps  # it has waited for a while first
+        assert pauses  # it has waited for a while first
+        assert clock.now() == began  # for somebody in real time, which ours is not
         lease.release()
 
 

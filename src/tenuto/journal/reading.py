@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from tenuto.capture import ErrorEvent
-from tenuto.clock import Clock
+from tenuto.clock import SYSTEM_CLOCK, Clock
 
 from . import queries
 from .archive import Archive, is_damage
@@ -296,5 +296,5 @@ class Readable(ABC):
             moved = self._mover.move()
             if moved is not Moved.BUSY:
                 return moved is Moved.ALL
-            self.clock.sleep(_LEASE_PAUSE)
+            SYSTEM_CLOCK.sleep(_LEASE_PAUSE)  # others work in real time, whatever our clock
         return False
