@@ -14,7 +14,13 @@ from tenuto import ErrorReporter
 from tenuto.audio import output as writing
 from tenuto.audio.enhance import Enhancer, enhance
 from tenuto.audio.faults import DiskFullError, ShortageError, in_words
-from tenuto.errors import AudioProcessingError, ConfigurationError, ResourceLimitError
+from tenuto.errors import (
+    AudioProcessingError,
+    ConfigurationError,
+    FaultClass,
+    ResourceLimitError,
+    classify,
+)
 from tenuto.journal import open_journal
 from tests.batch.conftest import RATE, record
 
@@ -240,6 +246,17 @@ def test_another_container_is_written_when_asked_for(noisy, tmp_path, enhancer):
     target = tmp_path / "result.flac"
     assert enhancer("steady", container="flac").enhance(noisy, target).status == "enhanced"
     assert soundfile.info(target).format == "FLAC"
+
+
+def test_a_draft_that_somebody_removes_is_no_fault_of_the_recording(tmp_path):
+    def removed():
+        with writing.draft(tmp_path / "result.wav") as part:
+            part.write_bytes(b"all of it")
+            part.unlink()
+
+    with pytest.raises(OSError, match="was removed before it was done") as caught:
+        removed()
+    assert classify(caught.value) is FaultClass.INFRASTRUCTURE
 
 
 def test_a_draft_that_is_given_up_leaves_nothing_behind(tmp_path):

@@ -58,6 +58,16 @@ def test_drafts_of_a_run_that_was_cut_short_are_removed(tmp_path):
         assert list((tmp_path / "deep").iterdir()) == [tmp_path / "deep" / "a.wav"]
 
 
+def test_drafts_of_another_run_further_down_are_left_to_it(tmp_path):
+    (tmp_path / CLAIM_NAME).write_text("at work")
+    with claim(tmp_path / "deep") as other:
+        other.begin()
+        draft = tmp_path / "deep" / ".tenuto-123-abcd.part"
+        draft.touch()
+        with claim(tmp_path):
+            assert draft.exists()
+
+
 def test_a_folder_that_cannot_be_made_is_a_matter_of_configuration(tmp_path):
     (tmp_path / "file").touch()
     with (

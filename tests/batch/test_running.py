@@ -136,6 +136,27 @@ def test_a_drive_that_is_gone_for_a_while_costs_nobody_anything(run, clock):
     assert len(workers.begun) - len(trials) == 60 + 20
 
 
+def test_what_waits_for_its_second_chance_has_it_before_there_are_too_many(run, monkeypatch):
+    monkeypatch.setattr("tenuto.batch.run._MOST_AGAIN", 5)
+    failed = set()
+
+    def every_other_one_fails_once(task):
+        number = number_of(task)
+        if number % 2 and number not in failed:
+            failed.add(number)
+            return ill(task, NO_MEMORY)
+        return well(task)
+
+    summary, workers, _ = run(60, every_other_one_fails_once)
+    assert dict(summary.statuses) == {"enhanced": 60}
+    order = [number_of(task) for task in workers.begun]
+    most, waiting = 0, set()
+    for number in order:
+        (waiting.discard if number in waiting else waiting.add)(number)
+        most = max(most, sum(each % 2 for each in waiting))
+    assert most <= 7  # those, the one in hand, and the one that is held back
+
+
 def test_a_drive_that_does_not_come_back_stops_the_run_and_loses_nothing(run, clock):
     broken = True
 

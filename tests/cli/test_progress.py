@@ -32,6 +32,7 @@ def said():
 
 def test_it_begins_with_what_there_is_to_do_and_what_is_not(said):
     plan = Plan("/out", inputs=1_234_567, finished=1_000_000, quarantined=12, ignored=3, repeated=1)
+    plan.without_input = 1
     plan.again[Again.CHANGED] = 4_321
     plan.renamed, plan.renamed_first = 5, [Item("/in/a.flac", "/out/a.flac.wav")]
     plan.bad_rows, plan.bad_rows_first = 22, ["list.csv, line 7: no path"]
@@ -39,12 +40,13 @@ def test_it_begins_with_what_there_is_to_do_and_what_is_not(said):
     assert said("began", plan, summary) == [
         "1,234,567 recordings into /out",
         "1,000,000 finished earlier, and left alone",
+        "1 of these are kept although their input is gone",
         "12 in quarantine, and left there",
-        "3 in the folders not called like sound, and ignored",
+        "3 ignored: not called like sound, or a result themselves",
         "1 named more than once, and done once",
         "4,321 done again: the input has changed",
         "/in/a.flac becomes /out/a.flac.wav",
-        "… and 4 more whose plain name was taken",
+        "… and 4 more under another name",
         "list.csv, line 7: no path",
         "… and 21 more rows that name no input",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import secrets
@@ -39,10 +40,13 @@ class Drafts:
     def publish(self, path: Path) -> None:
         """Give a draft its name once it is on the disk, and have the folder there as well.
 
-        Raises OSError where the disk has no room for it after all.
+        Raises OSError where the disk has no room for it after all, or somebody has removed it.
         """
-        _sync(path)
-        path.replace(self.output)
+        try:
+            _sync(path)
+            path.replace(self.output)
+        except FileNotFoundError as error:  # which says nothing about the recording
+            raise OSError(errno.ESTALE, "was removed before it was done", str(path)) from error
         with suppress(OSError):  # some file systems cannot sync a folder; the file itself is safe
             _sync(self.output.parent)
 

@@ -13,7 +13,7 @@ from tenuto.audio.names import path_text
 from tenuto.audio.output import is_draft
 from tenuto.errors import ConfigurationError
 
-__all__ = ["CLAIM_NAME", "Claim", "claim"]
+__all__ = ["CLAIM_NAME", "Claim", "claim", "was_cut_short"]
 
 CLAIM_NAME = ".tenuto-run"
 
@@ -77,6 +77,14 @@ def claim(folder: Path) -> Iterator[Claim]:
         os.close(descriptor)
 
 
+def was_cut_short(folder: Path) -> bool:
+    """Whether a run in ``folder`` has begun its work, and has not ended in order."""
+    try:
+        return (folder / CLAIM_NAME).stat().st_size > 0
+    except OSError:
+        return False
+
+
 def _unusable(folder: Path, error: OSError) -> ConfigurationError:
     return ConfigurationError("the output folder", f"{path_text(folder)}: {error.strerror}")
 
@@ -103,7 +111,13 @@ def _remove_drafts(folder: Path) -> None:
         with suppress(OSError), os.scandir(waiting.pop()) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
-                    waiting.append(entry.path)
+                    if not _is_of_another_run(entry.path):
+                        waiting.append(entry.path)
                 elif is_draft(entry.name):
                     with suppress(OSError):  # a draft that stays hurts nobody
                         os.unlink(entry.path)  # noqa: PTH108
+
+
+def _is_of_another_run(folder: str) -> bool:
+    """Whether it is an output folder itself: its drafts may be somebody's work in hand."""
+    return os.path.lexists(os.path.join(folder, CLAIM_NAME))  # noqa: PTH118

@@ -16,7 +16,7 @@ from tenuto.journal import Journal, Outcome, open_journal
 from tenuto.reporting import ErrorReporter
 
 from .budget import ErrorBudget
-from .claim import CLAIM_NAME, Claim, claim
+from .claim import CLAIM_NAME, Claim, claim, was_cut_short
 from .executors import Executor
 from .executors.cluster import LOCAL, ClusterWorkers
 from .executors.local import LocalWorkers
@@ -108,11 +108,17 @@ class Batch:
         manifests: Paths = (),
         names: Names = (),
     ) -> Iterator[tuple[Plan, Iterable[Item]]]:
-        """What ``run`` would do, in numbers and one by one. Changes nothing."""
+        """What ``run`` would do, in numbers and one by one. Changes nothing.
+
+        Raises ConfigurationError where ``run`` would before its work begins.
+        """
+        self._check()
         folder = os.path.abspath(output)  # noqa: PTH100 - the name is kept, links and all
         with Ledger.for_rehearsal(folder) as ledger:
             found = self._find(ledger, paths, manifests, names)
-            yield self._plan(ledger, found, lambda _: True), Work(ledger)
+            plan = self._plan(ledger, found, lambda _: True)
+            self._check_outputs(ledger, cut_short=was_cut_short(Path(folder)))
+            yield plan, Work(ledger)
 
     def run(
         self,
@@ -143,12 +149,9 @@ class Batch:
             open_journal(self.journal) as journal,
             interruptible() as interruption,
         ):
-            with os.scandir(folder) as entries:  # there may be millions
-                new = all(entry.name in _OURS for entry in entries)
             found = self._find(ledger, paths, manifests, names)
             plan = self._plan(ledger, found, _looking(watcher, interruption))
-            if not new or any_input_below(ledger):
-                check_outputs(ledger, strangers=not self.overwrite and not claimed.cut_short)
+            self._check_outputs(ledger, cut_short=claimed.cut_short)
             shares = share_out(Machine().free(), self.jobs or _cores(), self.memory_limit)
             settings = WorkerSettings(
                 ladder=self.ladder,
@@ -208,6 +211,11 @@ class Batch:
             engine_for(tier, rate=48_000)
         Gate(self.min_quality, meter=self.meter)
 
+    def _check_outputs(self, ledger: Ledger, *, cut_short: bool) -> None:
+        """Raise ConfigurationError if something would be replaced that must not be."""
+        if _has_outputs(ledger.folder) or any_input_below(ledger):
+            check_outputs(ledger, strangers=not self.overwrite and not cut_short)
+
     def _find(
         self, ledger: Ledger, paths: Paths, manifests: Paths, names: Names
     ) -> tuple[Search, Iterable[Input | BadRow]]:
@@ -238,8 +246,19 @@ class Batch:
             overwrite=self.overwrite,
             replay=self.replay,
         ).plan(inputs, go_on)
-        plan.ignored = search.ignored
+        plan.ignored += search.ignored
+        if plan.complete and not plan.inputs and not plan.bad_rows:
+            others = f", only {plan.ignored:,} other files" if plan.ignored else ""
+            raise ConfigurationError("the recordings", f"none are there{others}")
         return plan
+
+
+def _has_outputs(folder: str) -> bool:
+    try:
+        with os.scandir(folder) as entries:  # there may be millions
+            return not all(entry.name in _OURS for entry in entries)
+    except FileNotFoundError:
+        return False
 
 
 def _looking(watcher: Watcher, interruption: Interruption) -> Callable[[int], bool]:

@@ -21,7 +21,7 @@ from tenuto.errors import ConfigurationError
 from tenuto.journal import Outcome, OutcomeStatus
 
 from .adoption import adopt
-from .keys import Naming, folds_case
+from .keys import Naming, folds_case, from_key
 from .lines import OUTCOMES_NAME, Lines
 from .parameters import Parameters
 from .plan import Item
@@ -42,15 +42,24 @@ _FROM_OUTCOME = (
 _FROM_PLAN = "identity, input, key, place, carried, size, modified_ns"
 _PLACEHOLDERS = ", ".join(f":{name}" for name in _FROM_OUTCOME.split(", "))
 _ALL = f"{_FROM_PLAN}, {_FROM_OUTCOME}, parameters"
+_KEPT = {
+    name: f"CASE WHEN :written THEN excluded.{name} ELSE outcomes.{name} END"
+    for name in ("key", "place")
+}
+"""What was written of an earlier version stays, and stays ours."""
 _SETTLE = f"""
 INSERT INTO outcomes ({_ALL})
 SELECT identity, input, CASE WHEN :written THEN key END, CASE WHEN :written THEN place END,
     carried, size, modified_ns, {_PLACEHOLDERS}, :parameters
 FROM plan WHERE id = :number
 ON CONFLICT (identity) DO UPDATE SET
-    {", ".join(f"{name} = excluded.{name}" for name in _ALL.split(", ") if name != "identity")}
+    {", ".join(f"{n} = {_KEPT.get(n, f'excluded.{n}')}" for n in _ALL.split(", ")[1:])}
 RETURNING carried, size, modified_ns
 """  # noqa: S608 - constants only
+_BEFORE = """
+SELECT outcomes.key, outcomes.place, plan.key
+FROM plan JOIN outcomes ON outcomes.identity = plan.identity WHERE plan.id = ?
+"""
 
 
 class Ledger:
@@ -154,7 +163,7 @@ class Ledger:
             "parameters": self._parameters[0],
         }
         try:
-            self._expect_line(item)
+            replaced = self._expect_line(item)
             carried, size, modified = self.db.execute(_SETTLE, values).fetchone()
         except sqlite3.Error as error:
             raise OSError(None, str(error)) from error
@@ -164,6 +173,9 @@ class Ledger:
         except OSError:
             self._exact = False
             raise
+        if replaced is not None and outcome.output is not None:
+            with suppress(OSError):  # it is there under another name, as good as gone
+                os.unlink(replaced)  # noqa: PTH108 - as given
         return told
 
     def confirm(self, item: Item) -> OutcomeStatus:
@@ -177,6 +189,7 @@ class Ledger:
             raise OSError(None, str(error)) from error
 
     def _confirm(self, item: Item) -> OutcomeStatus:
+        self._expect_change()
         self.db.execute(
             "UPDATE outcomes SET (size, modified_ns) ="
             " (SELECT size, modified_ns FROM plan WHERE id = ?1)"
@@ -208,17 +221,37 @@ class Ledger:
         except sqlite3.Error as error:
             raise OSError(None, str(error)) from error
 
-    def _expect_line(self, item: Item) -> None:
-        """A line is to follow: until the run ends, it is not known whether it has been written."""
+    def carry(self, number: int, carried: str) -> None:
+        """Have the outcome of this number tell what the manifest says by now.
+
+        In a rehearsal, it stays as it is.
+        """
+        if self._lines is not None:
+            self._expect_change()
+            self.db.execute("UPDATE outcomes SET carried = ? WHERE id = ?", (carried, number))
+
+    def _expect_line(self, item: Item) -> str | None:
+        """A line is to follow. Gives what its output replaces, where that has another name."""
+        found = self.db.execute(_BEFORE, (item.number,)).fetchone()
+        if found is not None:
+            self._expect_change()
+        else:
+            self._begin_writing()
+        before, place, now = found or (None, None, None)
+        if before is None or before == now:
+            return None
+        return os.path.join(self.folder, from_key(before if place is None else place))  # noqa: PTH118
+
+    def _expect_change(self) -> None:
+        """A line that is there will not be right any more."""
+        self._begin_writing()
+        self._exact = False
+
+    def _begin_writing(self) -> None:
+        """Until the run ends, it is not known whether each line has been written."""
         if not self._begun:
             self.db.execute("DELETE FROM facts WHERE name = 'lines'")
             self._begun = True
-        if self._exact:
-            found = self.db.execute(
-                "SELECT 1 FROM outcomes WHERE identity = (SELECT identity FROM plan WHERE id = ?)",
-                (item.number,),
-            )
-            self._exact = found.fetchone() is None
 
     def _size_of_lines(self) -> int | None:
         """What it was when there was one line for each input; None where that is not known."""

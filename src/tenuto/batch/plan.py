@@ -56,14 +56,16 @@ class Plan:
     """Have an outcome that holds, and their output is there."""
     quarantined: int = 0
     """Are in quarantine, and left there."""
+    without_input: int = 0
+    """Of the finished: their input is gone."""
     again: Counter[Again] = field(default_factory=Counter)
     """What has an outcome and is done again all the same, by the reason."""
     ignored: int = 0
-    """Files in the input folders that are not called like sound."""
+    """Files in the input folders that are not called like sound; results that were named."""
     repeated: int = 0
     """Times an input was named again."""
     renamed: int = 0
-    """Items whose output could not have its plain name."""
+    """Items whose output does not have its plain name."""
     renamed_first: list[Item] = field(default_factory=list)
     """The first few of them."""
     bad_rows: int = 0

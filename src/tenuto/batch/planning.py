@@ -1,32 +1,21 @@
-"""Which input becomes which output, and which of them there is anything to do for.
-
-An output has the place of its input below the output folder, and a suffix that fits the format it
-is written in. Where two inputs would become one output, the earlier keeps the plain name; a later
-one is called after its whole name (``a.flac`` becomes ``a.flac.wav``), and, if that is taken too,
-gets a number (``a~2.wav``). Names are kept from one run to the next: what an earlier run wrote for
-one input is not given to another.
-
-An outcome holds as long as the input has the same content and the work would be done with the same
-settings and versions. The content is taken to be the same while size and time of change are; where
-only the time is another, whoever works on it compares the hash.
-"""
+"""Which of the inputs that were found there is anything to do for, and what they become."""
 # Of millions of paths, strings are much smaller and faster than Path objects.
-# ruff: noqa: PTH116, PTH118, PTH122
+# ruff: noqa: PTH118, PTH122
 
 from __future__ import annotations
 
+import json
 import os
-import stat
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import count
-from typing import NamedTuple
 
 from tenuto.journal import OutcomeStatus
 
+from .earlier import Earlier, File, Holding, Mention
 from .inputs import BadRow, Input
-from .keys import Key, RealFolders, from_key, to_key
+from .keys import Key, RealFolders, to_key
 from .ledger import Ledger
+from .places import Places, ends_in, spellings
 from .plan import Again, Cohort, Item, Plan
 from .replay import CANARIES, Replay
 
@@ -36,45 +25,11 @@ _AT_ONCE = 2_000  # inputs between two looks at whether to go on
 _FIRST = 3  # examples that are told
 _FIRST_BAD_ROWS = 20
 
-_EARLIER = """
-SELECT id, key, place, status, size, modified_ns, content, parameters, error_group, fault_class,
-    EXISTS (SELECT 1 FROM left_alone WHERE outcome = id)
-FROM outcomes WHERE identity = ?
-"""
+_MENTION = "SELECT key, place, carried FROM plan WHERE identity = ?"
 _ADD = """
 INSERT INTO plan (identity, input, key, place, carried, content, size, modified_ns, cohort)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
-
-
-class _Earlier(NamedTuple):
-    """The outcome that an input has."""
-
-    number: int
-    key: Key | None
-    place: Key | None
-    status: str
-    size: int | None
-    modified_ns: int | None
-    content: str | None
-    parameters: int | None
-    group: str | None
-    fault_class: str | None
-    left_alone: int
-    """Whether it has been decided already that it holds."""
-
-    @property
-    def output(self) -> str | None:
-        """Its place below the output folder."""
-        found = self.key if self.place is None else self.place
-        return None if found is None else from_key(found)
-
-
-class _File(NamedTuple):
-    """An input as it is now; nothing is known of one that is no file."""
-
-    size: int | None = None
-    modified_ns: int | None = None
 
 
 @dataclass(slots=True)
@@ -111,7 +66,8 @@ class _Planning:
         self._db = planner.ledger.db
         self._folder = planner.ledger.folder
         self._naming = planner.ledger.naming
-        self._reserved = {self._naming.key(place) for place in planner.reserved}
+        self._places = Places(planner.ledger, planner.reserved)
+        self._holding = Holding(planner.parameters, planner.overwrite, planner.replay)
         self._real = RealFolders()
         self._cohorts: dict[str, int] = {}
         self._plan = Plan(self._folder)
@@ -120,7 +76,7 @@ class _Planning:
         self._db.execute("BEGIN")
         for number, each in enumerate(found, start=1):
             if isinstance(each, BadRow):
-                self._complain(each)
+                self._complain(each, each.reason)
             else:
                 self._take(each)
             if number % _AT_ONCE == 0:
@@ -133,97 +89,97 @@ class _Planning:
         return self._plan
 
     def _take(self, each: Input) -> None:
-        identity = self._real.path(each.path)
-        key = to_key(identity)
-        row = self._db.execute(_EARLIER, (key,)).fetchone()
-        earlier = None if row is None else _Earlier._make(row)
-        if self._was_named(key, earlier):
-            self._plan.repeated += 1
+        path = self._real.path(each.path)
+        identity = to_key(path)
+        earlier = Earlier.of(self._db, identity)
+        if mention := self._mention(identity, earlier):
+            self._repeat(each, mention)
+            return
+        if self._places.is_result(path, identity):
+            self._plan.ignored += 1
             return
         suffix = self._suffix_for(each.path)
-        if each.named and os.path.splitext(each.place)[1].lower() != suffix.lower():
-            self._complain(BadRow(each.source, each.line, f"its output must end in {suffix!r}"))
+        if each.named and not ends_in(suffix, each.place):
+            unknown = "its name has no suffix that says what to write: give --format"
+            self._complain(each, f"its output must end in {suffix!r}" if suffix else unknown)
             return
-        plain, *others = [each.place] if each.named else _spellings(each.place, suffix)
-        file = _look(each.path)
-        again, content = self._why_again(earlier, file, each, [plain, *others])
-        if earlier and again is None:
-            self._leave_alone(earlier)
+        file = File.at(each.path)
+        if earlier is None:
+            again, content = None, ""
+        else:
+            there = self._is_there(earlier, each, suffix)
+            again, content = self._holding.why_again(earlier, file, output_is_there=there)
+            if again is None:
+                self._leave_alone(earlier, each, file)
+                return
+        plain, *others = [each.place] if each.named else spellings(each.place, suffix)
+        place = self._places.first_free(
+            [*self._kept(earlier, each, suffix), plain, *others], identity
+        )
+        if place is None and each.named:
+            self._complain(each, f"its output {plain!r} is that of another input")
             return
-        place = self._name(key, earlier, [plain, *others], named=each.named)
-        if place is None:
-            told = f"its output {plain!r} is that of another input"
-            self._complain(BadRow(each.source, each.line, told))
-            return
+        place = place or self._places.numbered(plain, identity)
         self._plan.inputs += 1
         if again:
             self._plan.again[again] += 1
         cohort = self._cohort(earlier) if earlier and again is Again.REPLAYED else 0
-        input_ = None if identity == each.path else to_key(each.path)
+        input_ = None if path == each.path else to_key(each.path)
         output, itself = self._naming.pair(place)
-        values = (key, input_, output, itself, each.carried, content, *file, cohort)
+        values = (identity, input_, output, itself, each.carried, content, *file, cohort)
         added = self._db.execute(_ADD, values)
         if place != plain:
-            self._plan.renamed += 1
-            if len(self._plan.renamed_first) < _FIRST:
-                item = Item(each.path, os.path.join(self._folder, place), added.lastrowid or 0)
-                self._plan.renamed_first.append(item)
+            self._tell_of_other_name(each, place, added.lastrowid or 0)
 
-    def _was_named(self, key: Key, earlier: _Earlier | None) -> bool:
+    def _mention(self, identity: Key, earlier: Earlier | None) -> Mention | None:
+        """What is known of the row that named this input before, in this plan."""
         if earlier is not None and earlier.left_alone:
-            return True
+            return earlier.mention
         if not self._plan.left:
-            return False
-        found = self._db.execute("SELECT 1 FROM plan WHERE identity = ?", (key,))
-        return found.fetchone() is not None
+            return None
+        found = self._db.execute(_MENTION, (identity,)).fetchone()
+        return None if found is None else Mention._make(found)
 
-    def _leave_alone(self, earlier: _Earlier) -> None:
+    def _repeat(self, each: Input, mention: Mention) -> None:
+        """Named once more: nothing is to be done, unless this row wants something else."""
+        if each.named and each.place != mention.output:
+            self._complain(each, f"its input was named before, with the output {mention.output!r}")
+        elif each.carried is not None and not _is_same(each.carried, mention.carried):
+            self._complain(each, "its input was named before, with other columns")
+        else:
+            self._plan.repeated += 1
+
+    def _leave_alone(self, earlier: Earlier, each: Input, file: File) -> None:
+        if each.carried is not None and each.carried != earlier.carried:
+            self._by.ledger.carry(earlier.number, each.carried)
         self._db.execute("INSERT INTO left_alone VALUES (?)", (earlier.number,))
         self._plan.inputs += 1
         if earlier.status == OutcomeStatus.QUARANTINED:
             self._plan.quarantined += 1
         else:
             self._plan.finished += 1
+            self._plan.without_input += file.size is None
 
-    def _why_again(
-        self, earlier: _Earlier | None, file: _File, each: Input, spellings: list[str]
-    ) -> tuple[Again | None, str]:
-        """Why an input that has an outcome is worked on, if it is; and what may prove it needless.
+    def _is_there(self, earlier: Earlier, each: Input, suffix: str) -> bool:
+        """Whether what an earlier run has written is there, and is what this one would write."""
+        output = earlier.mention.output
+        if output is None:
+            return False
+        fits = output == each.place if each.named else ends_in(suffix, output)
+        return fits and os.path.lexists(os.path.join(self._folder, output))
 
-        That is the hash of its content: where it is still the same, the outcome holds.
-        """
-        if earlier is None:
-            return None, ""
-        if self._by.overwrite:
-            return Again.OVERWRITTEN, ""
-        if earlier.parameters != self._by.parameters:
-            return Again.PARAMETERS, ""
-        gone = earlier.status != OutcomeStatus.QUARANTINED and not self._is_there(
-            earlier, each, spellings
-        )
-        replayed = earlier.status == OutcomeStatus.QUARANTINED and (
-            self._by.replay is not None
-            and self._by.replay.takes(earlier.group, earlier.fault_class)
-        )
-        if replayed:
-            return Again.REPLAYED, ""
-        if gone:
-            return Again.GONE, ""
-        # An input that is gone cannot be worked on: what is known of it stays.
-        if file.size is None or file == (earlier.size, earlier.modified_ns):
-            return None, ""
-        same = earlier.content if earlier.size in (file.size, None) else None
-        return (Again.TOUCHED, same) if same else (Again.CHANGED, "")
+    def _kept(self, earlier: Earlier | None, each: Input, suffix: str) -> list[str]:
+        """The place that it has, if that will do."""
+        output = earlier.mention.output if earlier and not each.named else None
+        return [output] if output is not None and ends_in(suffix, output) else []
 
-    def _is_there(self, earlier: _Earlier, each: Input, spellings: list[str]) -> bool:
-        """Whether the output of an earlier run is where this one would have it."""
-        output = earlier.output
-        fits = output is not None and (
-            output == each.place if each.named else _is_one_of(output, spellings)
-        )
-        return fits and os.path.lexists(os.path.join(self._folder, output or ""))
+    def _tell_of_other_name(self, each: Input, place: str, number: int) -> None:
+        self._plan.renamed += 1
+        if len(self._plan.renamed_first) < _FIRST:
+            item = Item(each.path, os.path.join(self._folder, place), number)
+            self._plan.renamed_first.append(item)
 
-    def _cohort(self, earlier: _Earlier) -> int:
+    def _cohort(self, earlier: Earlier) -> int:
         if self._by.replay is None or not self._by.replay.canary:
             return 0
         name = earlier.group or earlier.fault_class or "without an error"
@@ -239,66 +195,17 @@ class _Planning:
         self._plan.quarantined += 1
         return number
 
-    def _name(
-        self, identity: Key, earlier: _Earlier | None, spellings: list[str], *, named: bool
-    ) -> str | None:
-        """The place of the output; None if one that is named is taken."""
-        plain = spellings[0]
-        if named:
-            return plain if self._is_free(plain, identity) else None
-        before = None if earlier is None else earlier.output
-        kept = [before] if before is not None and _is_one_of(before, spellings) else []
-        for place in (*kept, *spellings):
-            if self._is_free(place, identity):
-                return place
-        return self._numbered(plain, identity)
-
-    def _numbered(self, plain: str, identity: Key) -> str:
-        stem, suffix = os.path.splitext(plain)
-        key = self._naming.key(plain)
-        row = self._db.execute("SELECT latest FROM numbers WHERE key = ?", (key,)).fetchone()
-        for number in count(row[0] + 1 if row else 2):
-            place = f"{stem}~{number}{suffix}"
-            if self._is_free(place, identity):
-                break
-        self._db.execute("INSERT OR REPLACE INTO numbers VALUES (?, ?)", (key, number))
-        return place
-
-    def _is_free(self, place: str, identity: Key) -> bool:
-        key = self._naming.key(place)
-        if key in self._reserved:
-            return False
-        if self._db.execute("SELECT 1 FROM plan WHERE key = ?", (key,)).fetchone():
-            return False
-        owner = self._db.execute("SELECT identity FROM outcomes WHERE key = ?", (key,)).fetchone()
-        return owner is None or owner[0] == identity
-
     def _suffix_for(self, path: str) -> str:
         own = os.path.splitext(path)[1]
         return self._by.suffix or self._by.suffixes.get(own.lower(), own)
 
-    def _complain(self, row: BadRow) -> None:
-        self._db.execute("INSERT INTO bad_rows VALUES (?, ?, ?)", row)
+    def _complain(self, each: Input | BadRow, reason: str) -> None:
+        self._db.execute("INSERT INTO bad_rows VALUES (?, ?, ?)", (each.source, each.line, reason))
         self._plan.bad_rows += 1
         if len(self._plan.bad_rows_first) < _FIRST_BAD_ROWS:
-            self._plan.bad_rows_first.append(f"{row.source}, line {row.line}: {row.reason}")
+            self._plan.bad_rows_first.append(f"{each.source}, line {each.line}: {reason}")
 
 
-def _look(path: str) -> _File:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return _File()
-    return _File(found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else _File()
-
-
-def _spellings(place: str, suffix: str) -> list[str]:
-    """The plain name of an output, and what it is called where that is taken."""
-    stem, own = os.path.splitext(place)
-    return [place] if suffix == own.lower() else [stem + suffix, place + suffix]
-
-
-def _is_one_of(output: str, spellings: list[str]) -> bool:
-    stem, suffix = os.path.splitext(spellings[0])
-    number = output.removeprefix(f"{stem}~").removesuffix(suffix)
-    return output in spellings or (number.isdecimal() and output == f"{stem}~{number}{suffix}")
+def _is_same(carried: str, other: str | None) -> bool:
+    """Whether two rows say the same, in whatever order their columns are."""
+    return other is not None and (carried == other or json.loads(carried) == json.loads(other))

@@ -31,9 +31,10 @@ def entry_of(row: tuple[Any, ...], folder: str) -> Entry:
     number, identity, input_, key, place, carried, status, tier, engine, *rest = row
     before, after, seconds, audio_seconds, attempts, fault, group, errors, reason, *content = rest
     place = key if place is None else place
+    written = place is not None and status != OutcomeStatus.QUARANTINED
     outcome = Outcome(
         input=path_text(from_key(identity if input_ is None else input_)),
-        output=None if place is None else path_text(os.path.join(folder, from_key(place))),  # noqa: PTH118
+        output=path_text(os.path.join(folder, from_key(place))) if written else None,  # noqa: PTH118
         status=OutcomeStatus(status),
         tier=tier,
         engine=engine,

@@ -31,6 +31,9 @@ __all__ = ["Run", "Watcher"]
 _GLANCE = 0.2
 """Seconds between two looks at whether somebody wants the run to stop."""
 
+_MOST_AGAIN = 1_000
+"""Recordings that wait for a second chance, before the first of them has it."""
+
 
 class Watcher(Protocol):
     """Is told how a run gets on. It may be slow, but then so is the run."""
@@ -89,7 +92,7 @@ class Run:
         self._canaries = Canaries(plan.cohorts)
         self._waiting: deque[Task] = deque()
         self._again: deque[Task] = deque()
-        """What is to be tried once more, when the others have had their turn."""
+        """What is to be tried once more, when others have had their turn."""
         self._outbreak = Outbreak(inquest.ladder, Path(plan.folder))
         self._crew = Crew()
         self._in_hand: dict[Item, _InHand] = {}
@@ -105,8 +108,8 @@ class Run:
 
     @property
     def is_in_order(self) -> bool:
-        """Whether it was not stopped, and each output that is there has its outcome."""
-        return self.summary.stopped is None and not self._unsettled
+        """Whether each output that is there has its outcome, however it ended."""
+        return not self._unsettled
 
     def go(self) -> Summary:
         """Work until all is done, or something stops it."""
@@ -160,7 +163,8 @@ class Run:
     def _upcoming(self) -> Task | None:
         """The task that is next, if there is one just now."""
         if not self._waiting:
-            if item := self._work.next():
+            item = None if len(self._again) >= _MOST_AGAIN else self._work.next()
+            if item is not None:
                 self._waiting.append(Task(item))
             elif self._again:
                 self._waiting.append(self._again.popleft())

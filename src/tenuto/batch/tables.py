@@ -23,7 +23,7 @@ CREATE TABLE outcomes (
     id INTEGER PRIMARY KEY,
     identity NOT NULL UNIQUE,
     input,  -- as it was named, where that is another
-    key UNIQUE,  -- of the output; NULL where none was written
+    key UNIQUE,  -- of the output; in quarantine, of what an earlier version has become
     place,  -- of the output, where that is another
     carried TEXT,  -- further columns of the manifest: JSON
     status TEXT NOT NULL,

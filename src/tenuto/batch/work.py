@@ -82,12 +82,13 @@ class Work:
 def check_outputs(ledger: Ledger, *, strangers: bool) -> None:
     """Raise ConfigurationError if an output of the plan would replace what it must not.
 
-    That is an input, and, unless ``strangers`` do not matter, a file that no run here has written.
+    That is an input, and, unless ``strangers`` do not matter, a file that no run here has written
+    for the same input.
     """
     folder, db, real = ledger.folder, ledger.db, RealFolders()
     query = f"""
     SELECT plan.id, plan.identity, plan.input, plan.key, plan.place, plan.content, plan.cohort,
-        outcomes.id IS NOT NULL
+        outcomes.key IS plan.key
     FROM plan LEFT JOIN outcomes ON outcomes.identity = plan.identity
     WHERE plan.id > ? ORDER BY plan.id LIMIT {_AT_ONCE}
     """  # noqa: S608 - a constant

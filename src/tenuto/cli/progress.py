@@ -67,8 +67,9 @@ class Reporter:
         self._say(f"{count(summary.inputs, 'recording')} into {show_path(path_text(plan.folder))}")
         for number, what in (
             (summary.finished_earlier, "finished earlier, and left alone"),
+            (plan.without_input, "of these are kept although their input is gone"),
             (summary.quarantined_earlier, "in quarantine, and left there"),
-            (plan.ignored, "in the folders not called like sound, and ignored"),
+            (plan.ignored, "ignored: not called like sound, or a result themselves"),
             (plan.repeated, "named more than once, and done once"),
         ):
             if number:
@@ -82,7 +83,7 @@ class Reporter:
             self._say(text, "dim")
         if plan.renamed > len(plan.renamed_first):
             more = plan.renamed - len(plan.renamed_first)
-            self._say(f"… and {more:,} more whose plain name was taken", "dim")
+            self._say(f"… and {more:,} more under another name", "dim")
         for text in plan.bad_rows_first:
             self._say(text, "red")
         if plan.bad_rows > len(plan.bad_rows_first):

@@ -39,6 +39,7 @@ class JsonReporter:
                 folder=path_text(plan.folder),
                 complete=plan.complete,
                 again={why.name.lower(): number for why, number in plan.again.items()},
+                without_input=plan.without_input,
                 repeated=plan.repeated,
                 renamed=plan.renamed,
                 bad_rows_first=plan.bad_rows_first,
