@@ -105,6 +105,16 @@ def test_a_file_that_no_run_has_written_is_not_replaced(recordings, tmp_path):
     assert ledger_of(out)["a.wav"]["status"] == "enhanced"
 
 
+def test_what_is_wrong_with_many_is_one_group_whatever_they_are_called(tmp_path):
+    names = ("take one, again.wav", "it's [2].wav", "plain.wav", "Grüße an alle.wav")
+    for name in names:
+        (tmp_path / "in").mkdir(exist_ok=True)
+        (tmp_path / "in" / name).write_text("text, and no sound at all")
+    run(tmp_path / "in", tmp_path / "out")
+    with open_journal() as journal:
+        assert [group.count for group in journal.groups()] == [len(names)]
+
+
 def test_an_engine_that_takes_its_process_with_it_costs_one_tier(tmp_path):
     source = record(tmp_path / "in" / "a.wav")
     causes = {

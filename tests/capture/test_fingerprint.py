@@ -7,6 +7,7 @@ import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 
 import pytest
@@ -15,6 +16,7 @@ from tenuto import scope
 from tenuto.capture import capture
 from tenuto.capture.clean import clean
 from tenuto.capture.frames import home_of
+from tenuto.errors import AudioProcessingError
 
 
 def error_of(
@@ -529,6 +531,29 @@ def test_an_error_or_a_scope_may_bring_the_fingerprint():
 )
 def test_what_varies_is_taken_out_of_a_message(message, cleaned):
     assert clean(message) == cleaned
+
+
+@pytest.mark.parametrize("make", [str, Path], ids=["a text", "a path"])
+def test_the_path_that_an_error_is_about_plays_no_part_whatever_is_in_it(make):
+    def of(path):
+        return capture(AudioProcessingError(f"{path} holds no sound", path=make(path))).fingerprint
+
+    names = ("a.wav", "/data/take one, again.wav", 'it\'s [b] "quoted".wav', "plain")
+    assert len({of(name) for name in names}) == 1
+    other = capture(AudioProcessingError("a.wav is empty", path="a.wav")).fingerprint
+    assert other != of("a.wav")
+
+
+def test_what_only_says_that_it_is_a_path_is_not_asked():
+    class Odd(str):
+        __slots__ = ()
+
+        def __str__(self):
+            raise RuntimeError("mine")
+
+    said = "a b holds no sound"
+    odd = capture(AudioProcessingError(said, path=Odd("a b")))
+    assert odd.fingerprint == capture(AudioProcessingError(said)).fingerprint
 
 
 def test_a_long_message_is_cleaned_quickly():

@@ -2,7 +2,8 @@
 
 An explicit fingerprint decides alone: ``fingerprint`` in the context, or on the exception.
 Otherwise the fault is told by the exception's type, the user's own frames (failing those, all
-frames), the types of the exceptions behind it, and the message without what varies. Line numbers,
+frames), the types of the exceptions behind it, and the message without what varies: figures, ids,
+whatever is quoted, and the ``path`` that an exception says it is about. Line numbers,
 addresses, generated names, the depth of a recursion, and the folder a program was checked out to,
 play no part.
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Mapping
+from pathlib import PosixPath, WindowsPath
 from typing import Any
 
 from .chain import walk
@@ -57,7 +59,8 @@ def fingerprint(
     # Places are objects that live long: hashing them is cheaper than hashing their names.
     behind = tuple([type_name(type(other)) for _, _, other in walk(error)])
     # Of an endless recursion, the interpreter says what it was doing when it had enough.
-    said = "" if is_endless else clean(message_of(error) if message is None else message)
+    said = "" if is_endless else message_of(error) if message is None else message
+    said = clean(_without_path(error, said))
     key = (type_name(type(error)), tuple(where), behind, said)
     known = _known.get(key)
     if known is None:
@@ -66,6 +69,14 @@ def fingerprint(
         kind = _at_home(key[0])
         known = _known[key] = _digest(kind, *_told(where), "behind", *_set(behind), "said", said)
     return known
+
+
+def _without_path(error: BaseException, said: str) -> str:
+    """``said`` without the path that the error knows of: no pattern tells where one ends."""
+    path = dict_of(error).get("path")
+    if type(path) in {PosixPath, WindowsPath}:
+        path = str(path)
+    return said.replace(path, "<path>") if type(path) is str and path else said
 
 
 def _explicit(given: Any) -> list[str]:

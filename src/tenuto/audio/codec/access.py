@@ -131,7 +131,7 @@ def _open(path: StrOrBytesPath) -> int:
             raise
         if error.errno == errno.ENOENT and (target := _link_target(path)):
             reason = (
-                f"is a link to {target}, which does not exist; restore that, or remove the link"
+                f"is a link to {target!r}, which does not exist; restore that, or remove the link"
             )
         raise DecodeError(reason) from error
 
