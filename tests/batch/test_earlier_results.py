@@ -218,3 +218,24 @@ def test_rows_that_want_something_else_of_the_same_recording_are_told(runs, sour
     rows = listed(tmp_path / "list.jsonl", {"path": "in/c", "output": "c.wav"})
     runs.run([], out, sources=rows)
     assert "give --format" in runs.notes.plan.bad_rows_first[0]
+
+
+def test_a_run_that_is_refused_leaves_everything_as_it_was(runs, source, out, tmp_path):
+    with pytest.raises(ConfigurationError, match="is an input folder"):
+        runs.run(source, source)
+    with pytest.raises(ConfigurationError, match="the manifest"):
+        runs.run([], out, sources={"manifests": [tmp_path / "nowhere.csv"]})
+    assert sorted(path.name for path in source.iterdir()) == ["a.wav", "b.wav", "c.wav"]
+    assert not out.exists()
+
+
+def test_an_empty_name_is_not_the_current_folder(runs, source, out):
+    with pytest.raises(ConfigurationError, match="it is empty"):
+        runs.run("", out)
+    with pytest.raises(ConfigurationError, match="it is empty"):
+        runs.run(source, "")
+    with (
+        pytest.raises(ConfigurationError, match="it is empty"),
+        Batch(ladder=("basic",), meter="none").plan([source], ""),
+    ):
+        pass

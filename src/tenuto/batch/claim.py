@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,12 +57,15 @@ class Claim:
 
 
 @contextmanager
-def claim(folder: Path) -> Iterator[Claim]:
+def claim(folder: Path, makes: Sequence[str] = ()) -> Iterator[Claim]:
     """Have ``folder``, which is made if need be, to ourselves.
 
-    Raises ConfigurationError while another run has the folder, and where it cannot be written to.
+    A run that is refused, by a ConfigurationError before its work begins, leaves no trace: neither
+    the folder, where there was none, nor of what it ``makes`` in there. Raises ConfigurationError
+    while another run has the folder, and where it cannot be written to.
     """
     path = folder / CLAIM_NAME
+    new_folders = [each for each in (folder, *folder.parents) if not each.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
@@ -72,7 +76,13 @@ def claim(folder: Path) -> Iterator[Claim]:
         cut_short = os.fstat(descriptor).st_size > 0
         if cut_short:
             _remove_drafts(folder)
-        yield Claim(path, descriptor, cut_short)
+        traces = [folder / name for name in makes if not (folder / name).exists()]
+        try:
+            yield Claim(path, descriptor, cut_short)
+        except ConfigurationError:
+            if os.fstat(descriptor).st_size == 0:
+                _remove_all((*traces, path), new_folders)
+            raise
     finally:
         os.close(descriptor)
 
@@ -102,6 +112,17 @@ def _lock(descriptor: int, path: Path) -> None:
             "the output folder",
             f"another run writes to {path_text(path.parent)}; wait until it ends, or stop it",
         )
+
+
+def _remove_all(paths: Iterable[Path], folders: Iterable[Path]) -> None:
+    for path in paths:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    with suppress(OSError):  # somebody else has put something there
+        for folder in folders:
+            folder.rmdir()
 
 
 def _remove_drafts(folder: Path) -> None:

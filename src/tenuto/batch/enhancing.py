@@ -113,7 +113,7 @@ class Batch:
         Raises ConfigurationError where ``run`` would before its work begins.
         """
         self._check()
-        folder = os.path.abspath(output)  # noqa: PTH100 - the name is kept, links and all
+        folder = _absolute(output)
         with Ledger.for_rehearsal(folder) as ledger:
             found = self._find(ledger, paths, manifests, names)
             plan = self._plan(ledger, found, lambda _: True)
@@ -142,9 +142,9 @@ class Batch:
         """
         self._check()
         watcher = watcher or Silent()
-        folder = os.path.abspath(output)  # noqa: PTH100 - the name is kept, links and all
+        folder = _absolute(output)
         with (
-            claim(Path(folder)) as claimed,
+            claim(Path(folder), makes=(FOLDER_NAME, OUTCOMES_NAME)) as claimed,
             Ledger.for_run(folder) as ledger,
             open_journal(self.journal) as journal,
             interruptible() as interruption,
@@ -165,7 +165,6 @@ class Batch:
             )
             reporter = ErrorReporter("tenuto", journal=journal, log=False)
             poison = Poison(journal, amnesty=self.replay is not None)
-            claimed.begin()
             with self._executor(settings, shares.places, journal, claimed) as executor:
                 run = Run(
                     plan,
@@ -178,6 +177,7 @@ class Batch:
                     watcher=watcher,
                     budget=self.budget,
                 )
+                claimed.begin()
                 summary = run.go()
             if run.is_in_order:
                 claimed.release()
@@ -220,6 +220,7 @@ class Batch:
         self, ledger: Ledger, paths: Paths, manifests: Paths, names: Names
     ) -> tuple[Search, Iterable[Input | BadRow]]:
         for path in paths:
+            _absolute(path)
             if os.path.isdir(path) and os.path.realpath(path) == os.path.realpath(ledger.folder):  # noqa: PTH112
                 raise ConfigurationError(
                     "the output folder", "it is an input folder; name another one"
@@ -251,6 +252,16 @@ class Batch:
             others = f", only {plan.ignored:,} other files" if plan.ignored else ""
             raise ConfigurationError("the recordings", f"none are there{others}")
         return plan
+
+
+def _absolute(path: str | os.PathLike[str]) -> str:
+    """``path`` with its name as it is, links and all. Raises ConfigurationError for an empty one.
+
+    That is what a variable which was never set comes to, and not the current folder.
+    """
+    if not os.fspath(path):
+        raise ConfigurationError("a path", "it is empty; name a file or a folder, . for this one")
+    return os.path.abspath(path)  # noqa: PTH100 - as it is
 
 
 def _has_outputs(folder: str) -> bool:
