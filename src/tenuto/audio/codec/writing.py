@@ -24,6 +24,12 @@ __all__ = ["write_with_libav", "write_with_sndfile"]
 _LONGEST_WAV = 2**32 - 2**20  # bytes; the rest is left for the header and the tags
 _BYTES = {"PCM_U8": 1, "PCM_S8": 1, "ULAW": 1, "ALAW": 1, "PCM_16": 2, "PCM_24": 3, "DOUBLE": 8}
 _FLOATS = {"FLOAT", "DOUBLE"}
+# Where the encoders cut off what is below the last bit, or may do so. The others have too many bits
+# for a float32 to have anything there, or no bits that are a step of anything.
+_BITS = {
+    "PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "ALAC_16": 16, "ALAC_20": 20,
+    "ALAC_24": 24,
+}  # fmt: skip
 # libsndfile drops all tags of a WAV file if they are longer than a few kilobytes together.
 _MAX_TAG = 2000
 _MAX_TAGS = 6000
@@ -55,7 +61,7 @@ def write_with_sndfile(descriptor: int, sound: Sound | Passage, target: Target) 
                 with suppress(soundfile.LibsndfileError):
                     setattr(file, name, text)
             # One huge block overflows the stack in libsndfile's Vorbis encoder.
-            for block in _blocks(sound):
+            for block in _blocks(sound, target):
                 file.write(block if full_scale == 1.0 else block * np.float32(full_scale))
     except soundfile.LibsndfileError as error:
         if error.code == SYSTEM_ERROR:
@@ -83,7 +89,7 @@ def write_with_libav(descriptor: int, sound: Sound | Passage, target: Target) ->
             converter = av.AudioResampler(
                 format=codec.format, layout=layout, rate=sound.rate, frame_size=codec.frame_size
             )
-            for frame in _frames(sound, layout):
+            for frame in _frames(sound, target, layout):
                 for converted in converter.resample(frame):
                     container.mux(stream.encode(converted))
             container.mux(stream.encode(None))
@@ -93,17 +99,32 @@ def write_with_libav(descriptor: int, sound: Sound | Passage, target: Target) ->
         raise EncodeError(f"FFmpeg refuses: {error}") from error
 
 
-def _blocks(sound: Sound | Passage) -> Iterator[Samples]:
+def _blocks(sound: Sound | Passage, target: Target) -> Iterator[Samples]:
+    bits = _BITS.get(target.subtype)
     # Some encoders look ahead as far as they are let: the result must not depend on the chunks.
     for block in chunked(sound.blocks(), BLOCK_FRAMES):
         if not np.isfinite(block).all():
             raise EncodeError("the sound has samples that are not numbers")
+        if bits is not None:
+            _round(block, bits)
         yield block
 
 
-def _frames(sound: Sound | Passage, layout: str) -> Iterator[av.AudioFrame | None]:
+def _round(block: Samples, bits: int) -> None:
+    """Have ``block``, which is a copy, hold nothing but what integers of so many bits can.
+
+    A float32 has 24 bits, so that each of them is exact in it.
+    """
+    steps = np.float32(2 ** (bits - 1))
+    np.multiply(block, steps, out=block)
+    np.rint(block, out=block)
+    np.clip(block, -steps, steps - 1, out=block)
+    np.divide(block, steps, out=block)
+
+
+def _frames(sound: Sound | Passage, target: Target, layout: str) -> Iterator[av.AudioFrame | None]:
     position = 0
-    for block in _blocks(sound):
+    for block in _blocks(sound, target):
         frame = av.AudioFrame.from_ndarray(block.reshape(1, -1), format="flt", layout=layout)
         frame.sample_rate = sound.rate
         frame.pts = position
