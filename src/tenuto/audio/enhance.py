@@ -148,6 +148,8 @@ class Enhancer:
                     path = take.path or _as_it_is(source, recording, writer, trail)
                     reading.close()  # which tells if the file was changed meanwhile
                     drafts.publish(path)
+                if change := writer.changes.get(path):
+                    trail.reasons.append(change)
         except ShortageError:
             raise
         except Exception as error:  # every recording gets an outcome, whatever happens to it

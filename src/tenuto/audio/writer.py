@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tenuto.errors import TenutoError
 
-from .codec import encode, writable_as
+from .codec import encode, writable_under
 from .faults import stop_if_fatal
 from .output import Drafts
-from .sound import Passage, SourceFormat
+from .sound import Passage
 
 __all__ = ["Writer"]
 
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """Writes drafts of one output; in ``container``, or as the source was."""
+    """Writes drafts of one output; in ``container``, or as the source was and its name says."""
 
     drafts: Drafts
     container: str | None
+    changes: dict[Path, str] = field(default_factory=dict)
+    """For each draft that is in another format than the source, unasked: why, in words."""
 
     def write(self, passage: Passage) -> Path:
         """A new draft, with all of the sound.
@@ -29,7 +31,15 @@ class Writer:
         Raises what ``encode`` raises, and what the sound raises while it goes by.
         """
         path = self.drafts.new()
-        encode(passage, path, container=self._target(passage.source))
+        if self.container is not None:
+            encode(passage, path, container=self.container)
+            return path
+        source = replace(passage.source, declared_frames=passage.frames)
+        target = writable_under(source, self.drafts.output.suffix)
+        encode(passage, path, container=target.container, subtype=target.subtype)
+        if target.reason:
+            name = f"{target.container} ({target.subtype})"
+            self.changes[path] = f"written as {name}: {target.reason}"
         return path
 
     def copy(self, source: Path) -> Path | None:
@@ -48,10 +58,3 @@ class Writer:
         except TenutoError as fatal:
             return fatal
         return error
-
-    def _target(self, source: SourceFormat) -> str | None:
-        """The container to write; None for the input's own, where that can be written."""
-        if self.container is not None:
-            return self.container
-        target = writable_as(source)
-        return target.container if target.reason else None

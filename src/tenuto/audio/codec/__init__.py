@@ -2,7 +2,7 @@
 
 from .decoding import decode, probe
 from .encoding import encode
-from .formats import AUDIO_SUFFIXES, Target, writable_as
+from .formats import AUDIO_SUFFIXES, Target, writable_as, writable_under
 from .limits import DEFAULT_LIMITS, Limits
 from .recording import Recording, open_recording
 
@@ -17,4 +17,5 @@ __all__ = [
     "open_recording",
     "probe",
     "writable_as",
+    "writable_under",
 ]

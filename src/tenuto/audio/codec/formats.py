@@ -6,14 +6,21 @@ brings the process down at sample rates above 200 kHz.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import soundfile
 
 from tenuto.audio.sound import SourceFormat
 from tenuto.errors import EncodeError
 
-__all__ = ["AUDIO_SUFFIXES", "LAYOUTS", "LIBAV_CODECS", "Target", "obstacle", "writable_as"]
+__all__ = [
+    "AUDIO_SUFFIXES",
+    "LIBAV_CODECS",
+    "Target",
+    "obstacle",
+    "writable_as",
+    "writable_under",
+]
 
 # fmt: off
 AUDIO_SUFFIXES = frozenset({
@@ -30,12 +37,11 @@ LIBAV_CODECS = {
     ("M4A", "ALAC_16"): ("ipod", "alac"),
     ("M4A", "ALAC_24"): ("ipod", "alac"),
     ("WEBM", "OPUS"): ("webm", "libopus"),
+    ("OGG", "FLAC_16"): ("ogg", "flac"),
+    ("OGG", "FLAC_24"): ("ogg", "flac"),
 }
 """What FFmpeg writes, as (container, encoder); the rest is libsndfile's. It writes MP3 because
 libsndfile spoils the tags of MP3 files that are not ASCII."""
-
-LAYOUTS = ("mono", "stereo", "3.0", "4.0", "5.0", "5.1")
-"""FFmpeg's name for each number of channels."""
 
 _SUFFIXES = {
     "WAV": ".wav",
@@ -51,6 +57,22 @@ _SUFFIXES = {
     "MP3": ".mp3",
     "M4A": ".m4a",
     "WEBM": ".webm",
+}
+# What a file of that name may be, the usual first; ``_ALIASES`` counts here too.
+_NAMED = {
+    **dict.fromkeys((".wav", ".wave", ".bwf"), ("WAV", "WAVEX", "RF64")),
+    ".rf64": ("RF64", "WAV", "WAVEX"),
+    ".w64": ("W64",),
+    **dict.fromkeys((".aif", ".aiff", ".aifc"), ("AIFF",)),
+    **dict.fromkeys((".au", ".snd"), ("AU",)),
+    ".caf": ("CAF",),
+    ".sph": ("NIST",),
+    ".flac": ("FLAC",),
+    **dict.fromkeys((".ogg", ".oga"), ("OGG",)),
+    ".opus": ("OPUS",),
+    ".mp3": ("MP3",),
+    **dict.fromkeys((".m4a", ".m4b", ".mp4"), ("M4A",)),
+    ".webm": ("WEBM",),
 }
 _ALIASES = {
     "OPUS": ("OGG", "OPUS"),
@@ -71,6 +93,7 @@ _NEAREST = {
     "ALAC_20": ("PCM_24", "ALAC_24"),
     "ALAC_24": ("PCM_24",),
     "ALAC_32": ("PCM_32", "PCM_24", "ALAC_24"),
+    "FLAC_24": ("PCM_24", "ALAC_24"),
 }
 # libsndfile lists more, and then refuses them, or writes what it cannot read.
 # fmt: off
@@ -83,8 +106,9 @@ _PROVEN = {
 _USUAL = ("PCM_16", "VORBIS", "MPEG_LAYER_III", "AAC", "OPUS")
 
 _ANY_RATE = range(1, 2**31)
+_FLAC = {"FLAC", "FLAC_16", "FLAC_24"}
 _RATES: dict[str, range | frozenset[int]] = {
-    "FLAC": range(1, 655_351),
+    **dict.fromkeys(_FLAC, range(1, 655_351)),
     "WEBM": frozenset({48_000}),  # its Opus is always decoded at 48 kHz
     "VORBIS": range(1, 200_001),
     "OPUS": frozenset({8000, 12000, 16000, 24000, 48000}),
@@ -104,7 +128,9 @@ _CHANNELS = {
     (None, "ALAC_24"): 8,
     (None, "ALAC_32"): 8,
     (None, "MPEG_LAYER_III"): 2,
-    (None, "AAC"): len(LAYOUTS),
+    (None, "AAC"): 6,
+    (None, "FLAC_16"): 8,
+    (None, "FLAC_24"): 8,
     (None, "VORBIS"): 255,
     (None, "OPUS"): 255,
     (None, "IMA_ADPCM"): 2,
@@ -162,13 +188,37 @@ def writable_as(
     return _target(name, nearest, source, reason=f"{why}; {name} holds it")
 
 
+def writable_under(source: SourceFormat, suffix: str) -> Target:
+    """The format in which a sound from ``source`` will be written to a file with that suffix.
+
+    It is what ``writable_as`` says, if a file of that name may be that (``.wav`` may be RF64), or
+    the name says nothing. Else it is what the name says; where that cannot hold the sound, the name
+    is left wrong. ``Target.reason`` is empty only if it is the format of the source.
+    """
+    kept = writable_as(source)
+    named = [_meant(name) for name in _NAMED.get(suffix.lower(), ())]
+    fits = any(
+        kept.container == name and subtype in {None, kept.subtype} for name, subtype in named
+    )
+    if fits or not named:
+        return kept
+    container, implied = named[0]
+    subtype = implied or _nearest(container, source.subtype)
+    if why := obstacle(container, subtype, source):
+        return replace(kept, reason=f"{why}; {kept.reason}" if kept.reason else why)
+    own = f"{source.container} ({source.subtype})"
+    why = obstacle(source.container, source.subtype, source) or f"{suffix} is not for {own}"
+    return _target(container, subtype, source, reason=why)
+
+
 def obstacle(container: str, subtype: str, source: SourceFormat) -> str:
     """Why a sound of ``source``'s rate, channels and length cannot be written so, or ``""``."""
     name = f"{container} ({subtype})"
     if not _is_known(container, subtype):
         return f"{name} cannot be written"
     rates = _RATES.get(container) or _RATES.get(subtype, _ANY_RATE)
-    coarse = container == "FLAC" and source.rate > _FLAC_FINE_RATES and source.rate % 10
+    is_flac = container in _FLAC or subtype in _FLAC
+    coarse = is_flac and source.rate > _FLAC_FINE_RATES and source.rate % 10
     if source.rate not in rates or coarse:
         listed = (
             ", ".join(map(str, sorted(rates)))
@@ -190,7 +240,7 @@ def obstacle(container: str, subtype: str, source: SourceFormat) -> str:
 
 
 def _asked_for(source: SourceFormat, container: str, subtype: str | None) -> Target:
-    name, implied = _ALIASES.get(container.upper(), (container.upper(), None))
+    name, implied = _meant(container)
     chosen = subtype or implied or _nearest(name, source.subtype)
     if why := obstacle(name, chosen, source):
         raise EncodeError(
@@ -200,6 +250,11 @@ def _asked_for(source: SourceFormat, container: str, subtype: str | None) -> Tar
         )
     kept = (name, chosen) == (source.container, source.subtype)
     return _target(name, chosen, source, reason="" if kept else f"{name} was asked for")
+
+
+def _meant(name: str) -> tuple[str, str | None]:
+    """Container and, if it goes with it, subtype."""
+    return _ALIASES.get(name.upper(), (name.upper(), None))
 
 
 def _target(container: str, subtype: str, source: SourceFormat, *, reason: str = "") -> Target:
@@ -212,7 +267,6 @@ def _is_known(container: str, subtype: str) -> bool:
         return True
     return (
         container in _SUFFIXES
-        and container not in {name for name, _ in LIBAV_CODECS}
         and subtype in _PROVEN
         and subtype in soundfile.available_subtypes(container)
     )

@@ -40,6 +40,12 @@ _SUBTYPES = {
     "PCM_MULAW": "ULAW",
     "MP3": "MPEG_LAYER_III",
 }
+# Lossless codecs have no name of their own there: what counts is what comes out of them. Of 32 bits
+# a float32 keeps 24, and there is no telling how many were meant.
+_SUBTYPES_BY_SAMPLE = {
+    "u8": "PCM_U8", "s16": "PCM_16", "s32": "PCM_24", "flt": "FLOAT", "dbl": "DOUBLE",
+}  # fmt: skip
+_LOSSLESS_TOO = {"wavpack"}  # it has a lossy mode, which sounds the same in this respect
 _LOSSY = {"AAC", "OPUS", "VORBIS", "MP3"}
 _WEBM_CODECS = {"opus", "vorbis"}
 # These have no index, and their length is a guess from the bit rate.
@@ -95,18 +101,16 @@ class LibavReader:
         name = _NAMES.get(kind, kind.split(",")[0].upper())
         if name == "MATROSKA" and codec.codec.canonical_name in _WEBM_CODECS:
             name = "WEBM"
-        subtype = codec.codec.canonical_name.upper()
-        if subtype == "ALAC":
-            subtype = "ALAC_16" if codec.format.name.startswith("s16") else "ALAC_24"
+        is_lossy = codec.codec.canonical_name.upper() in _LOSSY
         frames = None if kind in _WITHOUT_LENGTH else self._declared_frames()
         return SourceFormat(
             container=name,
-            subtype=_SUBTYPES.get(subtype.removesuffix("LE").removesuffix("BE"), subtype),
+            subtype=_subtype(name, codec),
             rate=codec.sample_rate,
             channels=codec.layout.nb_channels,
             tags=_tags(self._container, self._stream),
             declared_frames=declared_frames(name, self._descriptor, frames),
-            bit_rate=(codec.bit_rate or None) if subtype in _LOSSY else None,
+            bit_rate=(codec.bit_rate or None) if is_lossy else None,
         )
 
     def _declared_frames(self) -> int | None:
@@ -189,6 +193,19 @@ class LibavReader:
 
     def close(self) -> None:
         self._container.close()
+
+
+def _subtype(container: str, codec: av.AudioCodecContext) -> str:
+    name = codec.codec.canonical_name.upper()
+    known = _SUBTYPES.get(name.removesuffix("LE").removesuffix("BE"))
+    kind = codec.codec
+    lossless = kind.lossless and (not kind.lossy or kind.canonical_name in _LOSSLESS_TOO)
+    if known or not lossless or codec.format is None:
+        return known or name
+    subtype = _SUBTYPES_BY_SAMPLE.get(codec.format.name.removesuffix("p"), name)
+    if name == "ALAC" or (name, container) == ("FLAC", "OGG"):  # these are written again as such
+        return f"{name}_16" if subtype == "PCM_16" else f"{name}_24"
+    return subtype
 
 
 def read_tags(descriptor: int) -> dict[str, str]:

@@ -15,7 +15,7 @@ import soundfile
 from tenuto.audio.sound import Passage, Samples, Sound, chunked
 from tenuto.errors import EncodeError
 
-from .formats import LAYOUTS, LIBAV_CODECS, Target
+from .formats import LIBAV_CODECS, Target
 from .reader import BLOCK_FRAMES
 from .sndfile import SYSTEM_ERROR
 
@@ -28,7 +28,7 @@ _FLOATS = {"FLOAT", "DOUBLE"}
 # for a float32 to have anything there, or no bits that are a step of anything.
 _BITS = {
     "PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "ALAC_16": 16, "ALAC_20": 20,
-    "ALAC_24": 24,
+    "ALAC_24": 24, "FLAC_16": 16, "FLAC_24": 24,
 }  # fmt: skip
 # libsndfile drops all tags of a WAV file if they are longer than a few kilobytes together.
 _MAX_TAG = 2000
@@ -36,6 +36,9 @@ _MAX_TAGS = 6000
 _LIBAV_TAGS = {"tracknumber": "track"}
 _BIT_RATES = {"MPEG_LAYER_III": (32_000, 320_000), "AAC": (16_000, 512_000)}
 _USUAL_BIT_RATE = 96_000  # a channel
+# FFmpeg's name for each number of channels.
+_LAYOUTS = ("mono", "stereo", "3.0", "4.0", "5.0", "5.1", "6.1", "7.1")
+_SAMPLE_FORMATS = {"ALAC_16": "s16p", "ALAC_24": "s32p", "FLAC_16": "s16", "FLAC_24": "s32"}
 
 
 def write_with_sndfile(descriptor: int, sound: Sound | Passage, target: Target) -> None:
@@ -72,7 +75,7 @@ def write_with_sndfile(descriptor: int, sound: Sound | Passage, target: Target) 
 def write_with_libav(descriptor: int, sound: Sound | Passage, target: Target) -> None:
     """Raises ``EncodeError`` and ``OSError``."""
     form, encoder = LIBAV_CODECS[target.container, target.subtype]
-    layout = LAYOUTS[sound.channels - 1]
+    layout = _LAYOUTS[sound.channels - 1]
     try:
         with av.open(f"/dev/fd/{descriptor}", "w", format=form) as container:
             tags = _tags(sound)
@@ -81,8 +84,8 @@ def write_with_libav(descriptor: int, sound: Sound | Passage, target: Target) ->
             assert isinstance(stream, av.AudioStream)
             codec = stream.codec_context
             codec.layout = layout
-            if encoder == "alac":
-                codec.format = "s16p" if target.subtype == "ALAC_16" else "s32p"
+            if target.subtype in _SAMPLE_FORMATS:
+                codec.format = _SAMPLE_FORMATS[target.subtype]
             if limits := _BIT_RATES.get(target.subtype):
                 codec.bit_rate = min(max(_bit_rate(sound, target), limits[0]), limits[1])
             codec.open()
