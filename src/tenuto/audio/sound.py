@@ -9,10 +9,13 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Passage", "Samples", "Sound", "SourceFormat", "blocks_of", "chunked"]
+__all__ = ["Chunks", "Passage", "Samples", "Sound", "SourceFormat", "blocks_of", "chunked"]
 
 Samples: TypeAlias = NDArray[np.float32]
 """Shape (frames, channels), C-contiguous, nominal range ±1."""
+
+Chunks: TypeAlias = tuple[tuple[bytes, bytes], ...]
+"""Of a WAV file, name and content of each."""
 
 _BLOCK = 1 << 18
 """Samples looked at together, over all channels: 1 MiB."""
@@ -72,6 +75,11 @@ class SourceFormat:
     """Of a lossy file, in bits a second."""
     full_scale: float = 1.0
     """The value in the file that is 1.0 in memory: 1, but for float files on an integer scale."""
+
+    subwoofer: int | None = None
+    """Which channel is for low frequencies only, as far as the file tells; the first is 0."""
+    chunks: Chunks = field(default=(), repr=False)
+    """What a WAV file holds besides the sound, and is kept as it is: who recorded it, marks …"""
 
     @property
     def duration(self) -> float | None:

@@ -13,7 +13,7 @@ from tenuto.audio.sound import Passage, Sound
 from tenuto.errors import DecodeError, EncodeError
 
 from .access import StrOrBytesPath, display
-from .formats import LIBAV_CODECS, Target, writable_as
+from .formats import Target, writable_as
 from .opening import open_reader
 from .writing import write_with_libav, write_with_sndfile
 
@@ -41,10 +41,10 @@ def encode(
     try:
         target = _target(sound, container, subtype)
         with _created(path) as descriptor:
-            if (target.container, target.subtype) in LIBAV_CODECS:
-                write_with_libav(descriptor, sound, target)
-            else:
+            if target.libav is None:
                 write_with_sndfile(descriptor, sound, target)
+            else:
+                write_with_libav(descriptor, sound, target, *target.libav)
             _check_whole(descriptor, sound)
     except EncodeError as error:
         details = {**error.details, "path": name}
@@ -88,5 +88,5 @@ def _check_whole(descriptor: int, sound: Sound | Passage) -> None:
             written, missing = reader.expected_frames, reader.padding
     except DecodeError as error:
         raise OSError(errno.EIO, "what was written cannot be read again") from error
-    if written is not None and written + missing < sound.frames:
+    if written is not None and (not written or written + missing < sound.frames):
         raise OSError(errno.EIO, f"{written:,} of {sound.frames:,} frames were written")

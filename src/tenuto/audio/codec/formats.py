@@ -15,7 +15,6 @@ from tenuto.errors import EncodeError
 
 __all__ = [
     "AUDIO_SUFFIXES",
-    "LIBAV_CODECS",
     "Target",
     "obstacle",
     "writable_as",
@@ -31,7 +30,7 @@ AUDIO_SUFFIXES = frozenset({
 # fmt: on
 """By which a recording is known among other files. Decoding goes by content, not by name."""
 
-LIBAV_CODECS = {
+_LIBAV_CODECS = {
     ("MP3", "MPEG_LAYER_III"): ("mp3", "libmp3lame"),
     ("M4A", "AAC"): ("ipod", "aac"),
     ("M4A", "ALAC_16"): ("ipod", "alac"),
@@ -41,7 +40,8 @@ LIBAV_CODECS = {
     ("OGG", "FLAC_24"): ("ogg", "flac"),
 }
 """What FFmpeg writes, as (container, encoder); the rest is libsndfile's. It writes MP3 because
-libsndfile spoils the tags of MP3 files that are not ASCII."""
+libsndfile spoils the tags of MP3 files that are not ASCII, and Opus whose channels are not for
+loudspeakers, because libsndfile cannot be told."""
 
 _SUFFIXES = {
     "WAV": ".wav",
@@ -103,7 +103,7 @@ _PROVEN = {
     "G721_32", "G723_24", "G723_40", "NMS_ADPCM_16", "NMS_ADPCM_24", "NMS_ADPCM_32",
 }
 # fmt: on
-_USUAL = ("PCM_16", "VORBIS", "MPEG_LAYER_III", "AAC", "OPUS")
+_USUAL = ("PCM_16", "VORBIS", "MPEG_LAYER_III", "AAC", "OPUS", "FLAC_24")
 
 _ANY_RATE = range(1, 2**31)
 _FLAC = {"FLAC", "FLAC_16", "FLAC_24"}
@@ -143,6 +143,8 @@ _CHANNELS = {
     (None, "NMS_ADPCM_24"): 1,
     (None, "NMS_ADPCM_32"): 1,
 }
+# The channel of so many that an encoder takes for a subwoofer's, and cuts off above the bass.
+_BASS = {"VORBIS": {6: 5}, "OPUS": {6: 5, 7: 6, 8: 7}, "AAC": {6: 3}}
 _MOST_CHANNELS = 1024  # libsndfile's own limit
 _SHORT_CONTAINERS = {"AIFF", "AU"}
 _WIDEST_SAMPLE = 8  # bytes
@@ -159,6 +161,15 @@ class Target:
     """The usual one. A file whose format is kept may keep its own."""
     reason: str = ""
     """Why it is not the format of the source; empty where it is."""
+    for_speakers: bool = True
+    """Whether the encoder may take a channel for that of a subwoofer."""
+
+    @property
+    def libav(self) -> tuple[str, str] | None:
+        """Container and encoder of FFmpeg; None for what libsndfile writes."""
+        if self.subtype == "OPUS" and not self.for_speakers:
+            return "ogg", "libopus"
+        return _LIBAV_CODECS.get((self.container, self.subtype))
 
 
 def writable_as(
@@ -169,7 +180,7 @@ def writable_as(
     Without ``container`` it is the source's own. Where that cannot be written, it is the usual
     container of the same codec (raw AAC becomes M4A), or else FLAC, or WAV for what FLAC does not
     hold; ``Target.reason`` says so. With ``container`` (``"WAV"``, ``"flac"``, ``"opus"`` …) it is
-    that one, with the source's subtype or the nearest to it; ``subtype`` overrides this.
+    that one, with the source's subtype or the nearest that can hold it; ``subtype`` overrides this.
     Raises ``EncodeError`` where the format asked for cannot hold the sound.
     """
     if container is not None:
@@ -181,8 +192,8 @@ def writable_as(
         return _asked_for(source, own, subtype)
     candidates = [
         (_CARRIERS.get(source.subtype, "FLAC"), source.subtype),
-        ("FLAC", _nearest("FLAC", source.subtype)),
-        ("WAV", _nearest("WAV", source.subtype)),
+        ("FLAC", _nearest("FLAC", source)),
+        ("WAV", _nearest("WAV", source)),
     ]
     name, nearest = next(pair for pair in candidates if not obstacle(*pair, source))
     return _target(name, nearest, source, reason=f"{why}; {name} holds it")
@@ -203,7 +214,7 @@ def writable_under(source: SourceFormat, suffix: str) -> Target:
     if fits or not named:
         return kept
     container, implied = named[0]
-    subtype = implied or _nearest(container, source.subtype)
+    subtype = implied or _nearest(container, source)
     if why := obstacle(container, subtype, source):
         return replace(kept, reason=f"{why}; {kept.reason}" if kept.reason else why)
     own = f"{source.container} ({source.subtype})"
@@ -233,6 +244,8 @@ def obstacle(container: str, subtype: str, source: SourceFormat) -> str:
     )
     if source.channels > most:
         return f"{name} holds at most {most} channels, and this has {source.channels}"
+    if subtype == "VORBIS" and not _is_for_speakers(subtype, source):
+        return f"{name} cuts off all but the bass of the last of six channels"
     size = (source.declared_frames or 0) * source.channels * _WIDEST_SAMPLE
     if container in _SHORT_CONTAINERS and size >= 2**32:
         return f"{container} holds at most 4 GiB"
@@ -241,7 +254,7 @@ def obstacle(container: str, subtype: str, source: SourceFormat) -> str:
 
 def _asked_for(source: SourceFormat, container: str, subtype: str | None) -> Target:
     name, implied = _meant(container)
-    chosen = subtype or implied or _nearest(name, source.subtype)
+    chosen = subtype or implied or _nearest(name, source)
     if why := obstacle(name, chosen, source):
         raise EncodeError(
             f"{why}; choose FLAC or WAV, or change the sound first",
@@ -259,11 +272,19 @@ def _meant(name: str) -> tuple[str, str | None]:
 
 def _target(container: str, subtype: str, source: SourceFormat, *, reason: str = "") -> Target:
     suffix = ".opus" if (container, subtype) == ("OGG", "OPUS") else _SUFFIXES[container]
-    return Target(container, subtype, "FILE" if reason else source.endian, suffix, reason)
+    endian = "FILE" if reason else source.endian
+    for_speakers = _is_for_speakers(subtype, source)
+    return Target(container, subtype, endian, suffix, reason, for_speakers)
+
+
+def _is_for_speakers(subtype: str, source: SourceFormat) -> bool:
+    """Whether no channel is lost if the encoder takes its usual one for that of a subwoofer."""
+    bass = _BASS.get(subtype, {}).get(source.channels)
+    return bass is None or bass == source.subwoofer
 
 
 def _is_known(container: str, subtype: str) -> bool:
-    if (container, subtype) in LIBAV_CODECS:
+    if (container, subtype) in _LIBAV_CODECS:
         return True
     return (
         container in _SUFFIXES
@@ -272,6 +293,9 @@ def _is_known(container: str, subtype: str) -> bool:
     )
 
 
-def _nearest(container: str, subtype: str) -> str:
-    wanted = (subtype, *_NEAREST.get(subtype, ()), *_USUAL)
-    return next((name for name in wanted if _is_known(container, name)), subtype)
+def _nearest(container: str, source: SourceFormat) -> str:
+    """The subtype that keeps most of the source's, of those that can hold the sound if any can."""
+    wanted = (source.subtype, *_NEAREST.get(source.subtype, ()), *_USUAL)
+    known = [name for name in wanted if _is_known(container, name)]
+    fitting = (name for name in known if not obstacle(container, name, source))
+    return next(fitting, known[0] if known else source.subtype)

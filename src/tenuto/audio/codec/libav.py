@@ -14,6 +14,8 @@ from tenuto.errors import DecodeError
 from .access import check_readable
 from .declared import declared_frames
 from .reader import BLOCK_FRAMES
+from .riff import kept_chunks, texts
+from .speakers import subwoofer_among
 
 __all__ = ["LibavReader", "read_tags"]
 
@@ -101,6 +103,7 @@ class LibavReader:
         name = _NAMES.get(kind, kind.split(",")[0].upper())
         if name == "MATROSKA" and codec.codec.canonical_name in _WEBM_CODECS:
             name = "WEBM"
+        chunks = kept_chunks(self._descriptor)
         is_lossy = codec.codec.canonical_name.upper() in _LOSSY
         frames = None if kind in _WITHOUT_LENGTH else self._declared_frames()
         return SourceFormat(
@@ -108,9 +111,12 @@ class LibavReader:
             subtype=_subtype(name, codec),
             rate=codec.sample_rate,
             channels=codec.layout.nb_channels,
-            tags=_tags(self._container, self._stream),
+            tags={**_tags(self._container, self._stream), **texts(chunks)},
             declared_frames=declared_frames(name, self._descriptor, frames),
             bit_rate=(codec.bit_rate or None) if is_lossy else None,
+            # Of lossless codecs the layout is a guess from the number of channels.
+            subwoofer=None if codec.codec.lossless else subwoofer_among(codec.layout),
+            chunks=chunks,
         )
 
     def _declared_frames(self) -> int | None:
@@ -209,12 +215,15 @@ def _subtype(container: str, codec: av.AudioCodecContext) -> str:
 
 
 def read_tags(descriptor: int) -> dict[str, str]:
-    """The tags of a file, as far as FFmpeg can read any."""
+    """The tags of a file, as far as FFmpeg can read any. Another decoder may have it open."""
+    position = os.lseek(descriptor, 0, os.SEEK_CUR)
     try:
         with _open(descriptor) as container:
             return _tags(container, container.streams.audio[0])
     except (av.FFmpegError, LookupError):
         return {}
+    finally:
+        os.lseek(descriptor, position, os.SEEK_SET)
 
 
 def _open(descriptor: int, *, ignore_length: bool = False) -> av.container.InputContainer:

@@ -16,6 +16,8 @@ from .libav import read_tags
 from .mpeg import flaws_of_mpeg
 from .ogg import flaws_of_ogg
 from .reader import BLOCK_FRAMES
+from .riff import kept_chunks, subwoofer, texts
+from .speakers import subwoofer_of_ogg
 
 __all__ = ["LOSSY_SUBTYPES", "SYSTEM_ERROR", "CorruptFrameError", "SndfileReader"]
 
@@ -28,6 +30,7 @@ _MAX_TAG = 4096
 _BLOCKWISE = {"IMA_ADPCM", "MS_ADPCM", "GSM610", "G721_32", "G723_24", "G723_40", "NMS_ADPCM_32"}
 _LARGEST_BLOCK = 1 << 14
 
+_DESCRIBED = {"OGG", "FLAC"}  # where what FFmpeg calls a comment is a DESCRIPTION
 _FLAWS = {"OGG": flaws_of_ogg, "MP3": flaws_of_mpeg}
 
 
@@ -59,21 +62,27 @@ class SndfileReader:
         bit_rate = None
         if file.subtype in LOSSY_SUBTYPES and frames:
             bit_rate = os.fstat(self._descriptor).st_size * 8 * file.samplerate // frames
+        chunks = kept_chunks(self._descriptor)
+        in_ogg = file.format == "OGG"
         return SourceFormat(
             container=file.format,
             subtype=file.subtype,
             rate=file.samplerate,
             channels=file.channels,
             endian=file.endian,
-            tags=self._tags(),
+            tags={**self._tags(), **texts(chunks)},
             declared_frames=frames,
             bit_rate=bit_rate,
+            subwoofer=subwoofer_of_ogg(self._descriptor) if in_ogg else subwoofer(chunks),
+            chunks=chunks,
         )
 
     def _tags(self) -> dict[str, str]:
         if self._file.format == "MP3":
             return read_tags(self._descriptor)
         found = self._file.copy_metadata()
+        if "comment" not in found and self._file.format in _DESCRIBED:
+            found = {**read_tags(self._descriptor), **found}
         return {name: text[:_MAX_TAG] for name, text in found.items() if text}
 
     def blocks(self) -> Iterator[Samples]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from typing import NoReturn
 
@@ -15,8 +15,9 @@ import soundfile
 from tenuto.audio.sound import Passage, Samples, Sound, chunked
 from tenuto.errors import EncodeError
 
-from .formats import LIBAV_CODECS, Target
+from .formats import Target
 from .reader import BLOCK_FRAMES
+from .riff import complete, repeating, texts
 from .sndfile import SYSTEM_ERROR
 
 __all__ = ["write_with_libav", "write_with_sndfile"]
@@ -38,6 +39,7 @@ _BIT_RATES = {"MPEG_LAYER_III": (32_000, 320_000), "AAC": (16_000, 512_000)}
 _USUAL_BIT_RATE = 96_000  # a channel
 # FFmpeg's name for each number of channels.
 _LAYOUTS = ("mono", "stereo", "3.0", "4.0", "5.0", "5.1", "6.1", "7.1")
+_LAYOUTS_WITHOUT_BASS = {6: "hexagonal"}
 _SAMPLE_FORMATS = {"ALAC_16": "s16p", "ALAC_24": "s32p", "FLAC_16": "s16", "FLAC_24": "s32"}
 
 
@@ -48,6 +50,10 @@ def write_with_sndfile(descriptor: int, sound: Sound | Passage, target: Target) 
     if container in {"WAV", "WAVEX"} and size > _LONGEST_WAV:
         container = "RF64"
     full_scale = sound.source.full_scale if target.subtype in _FLOATS else 1.0
+    is_wave = container in {"WAV", "WAVEX", "RF64"}
+    # Marks count frames, so they hold only as long as those are the same.
+    is_same = is_wave and sound.rate == sound.source.rate
+    chunks = repeating(sound.source.chunks, sound.source.tags) if is_same else ()
     try:
         with soundfile.SoundFile(
             descriptor,
@@ -59,7 +65,7 @@ def write_with_sndfile(descriptor: int, sound: Sound | Passage, target: Target) 
             endian=target.endian,
             closefd=False,
         ) as file:
-            for name, text in _tags(sound).items():
+            for name, text in _tags(sound, without=texts(chunks)).items():
                 # Containers without tags, or without this one, refuse it.
                 with suppress(soundfile.LibsndfileError):
                     setattr(file, name, text)
@@ -70,17 +76,27 @@ def write_with_sndfile(descriptor: int, sound: Sound | Passage, target: Target) 
         if error.code == SYSTEM_ERROR:
             _raise_write_error(descriptor, error)
         raise EncodeError(f"libsndfile refuses: {error.error_string}") from error
+    if is_wave:
+        # Of this one alone libsndfile counts what fills up the last block.
+        frames = sound.frames if target.subtype == "IMA_ADPCM" else None
+        complete(descriptor, chunks, frames=frames)
 
 
-def write_with_libav(descriptor: int, sound: Sound | Passage, target: Target) -> None:
+def write_with_libav(
+    descriptor: int, sound: Sound | Passage, target: Target, form: str, encoder: str
+) -> None:
     """Raises ``EncodeError`` and ``OSError``."""
-    form, encoder = LIBAV_CODECS[target.container, target.subtype]
-    layout = _LAYOUTS[sound.channels - 1]
+    layout, choices = _LAYOUTS[sound.channels - 1], {}
+    if not target.for_speakers:
+        layout = _LAYOUTS_WITHOUT_BASS.get(sound.channels, layout)
+        choices = {"mapping_family": "255"}  # RFC 7845, section 5.1.1.3: of no meaning
+    # The index of an MP4 file counts milliseconds otherwise, and rounds the length to one.
+    options = {"movie_timescale": str(sound.rate)} if form == "ipod" else {}
     try:
-        with av.open(f"/dev/fd/{descriptor}", "w", format=form) as container:
+        with av.open(f"/dev/fd/{descriptor}", "w", format=form, options=options) as container:
             tags = _tags(sound)
             container.metadata.update({_LIBAV_TAGS.get(name, name): tags[name] for name in tags})
-            stream = container.add_stream(encoder, rate=sound.rate)
+            stream = container.add_stream(encoder, rate=sound.rate, options=choices)
             assert isinstance(stream, av.AudioStream)
             codec = stream.codec_context
             codec.layout = layout
@@ -136,10 +152,11 @@ def _frames(sound: Sound | Passage, target: Target, layout: str) -> Iterator[av.
     yield None  # what the converter still holds
 
 
-def _tags(sound: Sound | Passage) -> dict[str, str]:
+def _tags(sound: Sound | Passage, *, without: Collection[str] = ()) -> dict[str, str]:
     tags, room = {}, _MAX_TAGS
     for name, text in sound.source.tags.items():
-        if name == "software":  # that one names the program which wrote the file
+        # "software" names the program which wrote the file.
+        if name == "software" or name in without:
             continue
         encoded = text.encode("utf-8", "replace")[: min(_MAX_TAG, room)]
         room -= len(encoded)
