@@ -47,7 +47,7 @@ _SUBTYPES = {
 _SUBTYPES_BY_SAMPLE = {
     "u8": "PCM_U8", "s16": "PCM_16", "s32": "PCM_24", "flt": "FLOAT", "dbl": "DOUBLE",
 }  # fmt: skip
-_LOSSLESS_TOO = {"wavpack"}  # it has a lossy mode, which sounds the same in this respect
+_LOSSLESS_TOO = {"wavpack"}  # it has a lossy mode as well, whose samples have as many bits
 _LOSSY = {"AAC", "OPUS", "VORBIS", "MP3"}
 _WEBM_CODECS = {"opus", "vorbis"}
 # These have no index, and their length is a guess from the bit rate.
@@ -215,15 +215,12 @@ def _subtype(container: str, codec: av.AudioCodecContext) -> str:
 
 
 def read_tags(descriptor: int) -> dict[str, str]:
-    """The tags of a file, as far as FFmpeg can read any. Another decoder may have it open."""
-    position = os.lseek(descriptor, 0, os.SEEK_CUR)
+    """The tags of a file, as far as FFmpeg can read any. Leaves the descriptor anywhere."""
     try:
         with _open(descriptor) as container:
             return _tags(container, container.streams.audio[0])
     except (av.FFmpegError, LookupError):
         return {}
-    finally:
-        os.lseek(descriptor, position, os.SEEK_SET)
 
 
 def _open(descriptor: int, *, ignore_length: bool = False) -> av.container.InputContainer:

@@ -82,7 +82,9 @@ class SndfileReader:
             return read_tags(self._descriptor)
         found = self._file.copy_metadata()
         if "comment" not in found and self._file.format in _DESCRIBED:
+            position = os.lseek(self._descriptor, 0, os.SEEK_CUR)
             found = {**read_tags(self._descriptor), **found}
+            os.lseek(self._descriptor, position, os.SEEK_SET)  # libsndfile reads on from there
         return {name: text[:_MAX_TAG] for name, text in found.items() if text}
 
     def blocks(self) -> Iterator[Samples]:
