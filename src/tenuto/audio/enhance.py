@@ -61,8 +61,9 @@ class Enhancer:
 
     ``ladder`` names the tiers to try, best first; when none passes its gate, the best there is is
     used. ``min_quality`` is what the meter must say of an output at least. ``container`` is the
-    format to write; without one, that of the input. ``on_step`` is told before each piece of the
-    work how many seconds of sound it is about. Not for several threads at once.
+    format to write; without one, that of the input, or what the output's name says. ``on_step`` is
+    told before each piece of the work how many seconds of sound it is about. Not for several
+    threads at once.
     """
 
     def __init__(

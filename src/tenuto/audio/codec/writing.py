@@ -70,7 +70,7 @@ def write_with_sndfile(descriptor: int, sound: Sound | Passage, target: Target) 
                 with suppress(soundfile.LibsndfileError):
                     setattr(file, name, text)
             # One huge block overflows the stack in libsndfile's Vorbis encoder.
-            for block in _blocks(sound, target):
+            for block in _rounded(_blocks(sound), target.subtype):
                 file.write(block if full_scale == 1.0 else block * np.float32(full_scale))
     except soundfile.LibsndfileError as error:
         if error.code == SYSTEM_ERROR:
@@ -118,32 +118,35 @@ def write_with_libav(
         raise EncodeError(f"FFmpeg refuses: {error}") from error
 
 
-def _blocks(sound: Sound | Passage, target: Target) -> Iterator[Samples]:
-    bits = _BITS.get(target.subtype)
+def _blocks(sound: Sound | Passage) -> Iterator[Samples]:
     # Some encoders look ahead as far as they are let: the result must not depend on the chunks.
     for block in chunked(sound.blocks(), BLOCK_FRAMES):
         if not np.isfinite(block).all():
             raise EncodeError("the sound has samples that are not numbers")
-        if bits is not None:
-            _round(block, bits)
         yield block
 
 
-def _round(block: Samples, bits: int) -> None:
-    """Have ``block``, which is a copy, hold nothing but what integers of so many bits can.
+def _rounded(blocks: Iterator[Samples], subtype: str) -> Iterator[Samples]:
+    """Blocks of nothing but what the integers of ``subtype`` can hold; they are changed in place.
 
-    A float32 has 24 bits, so that each of them is exact in it.
+    A float32 has 24 bits, so that each of those integers is exact in it.
     """
+    bits = _BITS.get(subtype)
+    if bits is None:
+        yield from blocks
+        return
     steps = np.float32(2 ** (bits - 1))
-    np.multiply(block, steps, out=block)
-    np.rint(block, out=block)
-    np.clip(block, -steps, steps - 1, out=block)
-    np.divide(block, steps, out=block)
+    for block in blocks:
+        np.clip(block, -1, 1 - 1 / steps, out=block)
+        np.multiply(block, steps, out=block)
+        np.rint(block, out=block)
+        np.divide(block, steps, out=block)
+        yield block
 
 
 def _frames(sound: Sound | Passage, target: Target, layout: str) -> Iterator[av.AudioFrame | None]:
     position = 0
-    for block in _blocks(sound, target):
+    for block in _rounded(_blocks(sound), target.subtype):
         frame = av.AudioFrame.from_ndarray(block.reshape(1, -1), format="flt", layout=layout)
         frame.sample_rate = sound.rate
         frame.pts = position
