@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -13,7 +14,8 @@ from tenuto.errors import DecodeError
 
 from .access import check_readable
 from .declared import declared_frames
-from .reader import BLOCK_FRAMES
+from .flac import flac_frames
+from .reader import BLOCK_FRAMES, Reader
 from .riff import kept_chunks, texts
 from .speakers import subwoofer_among
 
@@ -63,6 +65,7 @@ _FULL_SCALE = {
     code: np.float32(scale)
     for code, scale in {"i2": 2.0**15, "i4": 2.0**31, "f4": 1.0, "f8": 1.0}.items()
 }
+_LOOKALIKES = 8  # headers that are none, in one FLAC frame: more are no chance
 _JITTER = 0.05  # seconds; containers that keep time in milliseconds are that little exact
 
 
@@ -70,14 +73,22 @@ class LibavReader:
     """A file that FFmpeg knows. Raises ``av.FFmpegError`` for one it does not.
 
     Where time stamps show that something is missing, silence takes its place, so that the rest
-    stays where it was. With ``strict`` a frame whose checksum is wrong is missing, too. With
-    ``ignore_length`` a WAV file is read to its end, whatever its header says.
+    stays where it was. So does a FLAC frame whose checksum is wrong. With ``ignore_length`` a WAV
+    file is read to its end, whatever its header says. ``source`` and ``flaws`` are what is known
+    of the file already, better than a decoder can tell.
     """
 
     def __init__(
-        self, descriptor: int, *, strict: bool = False, ignore_length: bool = False
+        self,
+        descriptor: int,
+        *,
+        ignore_length: bool = False,
+        source: SourceFormat | None = None,
+        flaws: tuple[str, ...] | None = None,
     ) -> None:
         self._descriptor = descriptor
+        self._ignore_length = ignore_length
+        self._known_flaws = flaws
         self._container = _open(descriptor, ignore_length=ignore_length)
         if not self._container.streams.audio:
             self.close()
@@ -86,16 +97,19 @@ class LibavReader:
         if self._stream.codec_context is None:
             self.close()
             raise DecodeError("holds sound in a format that nothing here decodes; convert it")
-        if strict:
+        # Only FLAC has checksums, so that a damaged frame can be told from a good one.
+        self._strict = self._container.format.name == "flac"
+        if self._strict:
             self._stream.codec_context.options = {"err_detect": "crccheck+explode"}
-        self._strict = strict
         self._failed = self._filled = 0
         self._broken_off = False
         self._origin: int | None = None
-        self.source = self._describe()
+        described = self._describe()
+        self._length = described.declared_frames
+        self.source = source or described
         self.expected_frames = self.source.declared_frames
         self._jitter = round(_JITTER * self.source.rate)
-        self.padding = 0 if strict else min(_PACKET, self.source.rate // 5)
+        self.padding = 0 if self._strict else min(_PACKET, self.source.rate // 5)
 
     def _describe(self) -> SourceFormat:
         codec = self._stream.codec_context
@@ -130,9 +144,9 @@ class LibavReader:
     def blocks(self) -> Iterator[Samples]:
         """Raises ``OSError``."""
         position, channels = 0, self.source.channels
-        for frame in self._frames():
+        for frame, time in self._frames():
             block = _samples(frame)
-            start = self._start(frame, position)
+            start = self._start(time, position)
             if start is None or block.shape[1] != channels or frame.sample_rate != self.source.rate:
                 self._failed += 1
                 continue
@@ -141,7 +155,8 @@ class LibavReader:
             yield block
             position = start + len(block)
 
-    def _frames(self) -> Iterator[av.AudioFrame]:
+    def _frames(self) -> Iterator[tuple[av.AudioFrame, int | None]]:
+        """Frames, and when they begin as far as that is known, at the rate of the sound."""
         packets = self._container.demux(self._stream)
         while True:
             try:
@@ -158,35 +173,72 @@ class LibavReader:
                 return
             except av.FFmpegError as error:
                 self._check_readable(error)
-                self._failed += 1
+                frames = []
+                self._failed += not self._strict
+            if self._strict and packet.size and (len(frames) != 1 or frames[0].pts is None):
+                yield from self._apart(bytes(packet))
             else:
-                yield from frames
+                yield from ((frame, self._time(frame)) for frame in frames)
+
+    def _apart(self, packet: bytes) -> Iterator[tuple[av.AudioFrame, int]]:
+        """The good frames in a ``packet`` of several FLAC frames, some of which are damaged."""
+        codec = self._stream.codec_context
+        block = int.from_bytes((codec.extradata or b"")[2:4])
+        found = list(flac_frames(packet, block))
+        reached, holes = 0, False
+        for number, (offset, start) in enumerate(found):
+            if offset < reached:  # it only looked like a header
+                continue
+            ends = [after.offset for after in found[number + 1 :]] + [len(packet)]
+            for end in ends[:_LOOKALIKES]:
+                try:
+                    frames = codec.decode(av.Packet(packet[offset:end]))
+                except av.FFmpegError:
+                    continue
+                if frames:
+                    yield frames[0], start
+                    holes = holes or offset > reached
+                    reached = end
+                    break
+        self._failed += holes or reached < len(packet)
 
     def _check_readable(self, error: av.FFmpegError) -> None:
         # FFmpeg gives numbers of the operating system to faults of the file, too.
         if isinstance(error, OSError):
             check_readable(self._descriptor)
 
-    def _start(self, frame: av.AudioFrame, position: int) -> int | None:
-        """Where ``frame`` belongs, in frames from the beginning; None for nowhere.
+    def _time(self, frame: av.AudioFrame) -> int | None:
+        if frame.pts is None or frame.time_base is None:
+            return None
+        return round(frame.pts * frame.time_base * self.source.rate)
+
+    def _start(self, time: int | None, position: int) -> int | None:
+        """Where the frame of that ``time`` belongs, from the beginning; None for nowhere.
 
         ``position`` is where the last one ended.
         """
-        if frame.pts is None or frame.time_base is None:
+        if time is None:
             return None if self._strict else position
-        time = round(frame.pts * frame.time_base * self.source.rate)
         if self._origin is None:
-            self._origin = 0 if self._strict else time
+            # What was recorded from a broadcast begins anywhere; what begins late was damaged.
+            late = self._length is not None or time <= self.source.rate
+            self._origin = 0 if self._strict and late else time
         gap = time - self._origin - position
         if self._strict and gap < 0:
-            return None
-        declared = self.source.declared_frames
-        # A time stamp may be damaged, too: only one within the file's own length is believed.
-        believed = declared is not None and position + gap < declared
-        exact = frame.time_base * self.source.rate == 1
+            if self._length is not None:
+                return None
+            self._origin += gap  # another recording, behind the first
+            return position
+        # A time stamp may be damaged, too: only one within the file's own length is believed, or
+        # one with a checksum.
+        within = self._length is not None and position + gap < self._length
+        believed = within or (self._strict and self._length is None)
+        exact = self._stream.time_base == Fraction(1, self.source.rate)
         return position + gap if believed and gap > (0 if exact else self._jitter) else position
 
     def flaws(self) -> tuple[str, ...]:
+        if self._known_flaws is not None:
+            return self._known_flaws
         flaws = []
         if self._filled:
             seconds = self._filled / self.source.rate
@@ -196,6 +248,14 @@ class LibavReader:
         if self._broken_off:
             flaws.append("it breaks off: what follows cannot be read")
         return tuple(flaws)
+
+    def again(self) -> Reader:
+        return LibavReader(
+            self._descriptor,
+            ignore_length=self._ignore_length,
+            source=self.source,
+            flaws=self._known_flaws,
+        )
 
     def close(self) -> None:
         self._container.close()

@@ -1,61 +1,132 @@
-"""What the frames of an MPEG audio file (MP3) tell: its decoder skips damage without a word.
+"""How long an MPEG audio file (MP3) is, and what is wrong with it.
 
-Source: ISO/IEC 11172-3 and 13818-3; ID3v2.4 for the tag in front.
+Its decoder skips damage without a word, and guesses the length of a file that does not tell it.
+Source: ISO/IEC 11172-3 and 13818-3; ID3v2.4 and APEv2 for the tags; for what encoders say of the
+whole in its first frame, the Xing and VBRI headers as LAME and Fraunhofer write them.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+import struct
+from dataclasses import dataclass
 
 from .access import ByteWindow
+from .mpeg_frame import Frame, frame_at
 
-__all__ = ["flaws_of_mpeg"]
+__all__ = ["Extent", "declared_in_mpeg", "walk_through_mpeg"]
 
-_VERSION_1 = 3
-_LAYER_1, _LAYER_2, _LAYER_3 = 3, 2, 1  # as they are numbered in a header
-_KBIT = {
-    (True, _LAYER_1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
-    (True, _LAYER_2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
-    (True, _LAYER_3): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
-    (False, _LAYER_1): (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
-    (False, _LAYER_2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-    (False, _LAYER_3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-}
-_RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 _TAGS = (b"TAG", b"APET", b"LYRI", b"ID3")
 _SCAN = 1 << 16
+_VBRI_AT = 36
 
 
-def flaws_of_mpeg(descriptor: int) -> tuple[str, ...]:
-    """Walk the frames, and count the bytes between them that are none."""
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much sound there is in an MPEG file."""
+
+    samples: int
+    """In each channel."""
+    size: int
+    """Of its frames, in bytes; without tags and damage."""
+    flaws: tuple[str, ...] = ()
+
+    def bit_rate(self, rate: int) -> int | None:
+        """The average, where there is anything to take it of."""
+        return self.size * 8 * rate // self.samples if self.samples else None
+
+
+def declared_in_mpeg(descriptor: int) -> Extent | None:
+    """What the first frame says of the whole; None where it says nothing, or less than is there."""
     window = ByteWindow(descriptor)
-    offset = _to_next_frame(window, _after_tag(window))
-    skipped = missing = 0
-    while len(head := window.at(offset, 4)) == 4 and not head.startswith(_TAGS):
-        length = _frame_length(head)
-        if length:
-            offset += length
-            missing = length - len(window.at(offset - length, length))
-        else:
-            sound = _to_next_frame(window, offset)
+    start = _first_frame(window)
+    first = frame_at(window.at(start, 4))
+    count, size = _stated(window, start, first) if first else (0, 0)
+    # Some count the first frame itself, which is no sound, and some do not.
+    if not first or not count or not size or _goes_on(window, start + size + first.length):
+        return None
+    return Extent(count * first.samples, size)
+
+
+def walk_through_mpeg(descriptor: int) -> Extent:
+    """Count the frames, and the bytes between them that are none."""
+    window = ByteWindow(descriptor)
+    offset = _first_frame(window)
+    first = frame_at(window.at(offset, 4))
+    rate = first.rate if first else 0
+    if first and any(_stated(window, offset, first)):
+        offset += first.length
+    samples = size = others = skipped = missing = 0
+    while len(head := window.at(offset, 4)) == 4:
+        frame = frame_at(head)
+        if frame:
+            offset += frame.length
+            missing = frame.length - len(window.at(offset - frame.length, frame.length))
+            if frame.rate != rate:
+                others += 1
+            elif not missing:
+                samples += frame.samples
+                size += frame.length
+            continue
+        after = _after_tag(window, offset)
+        sound = _to_next_frame(window, after)
+        if after == offset:
             skipped += len(window.at(offset, sound - offset).strip(b"\0"))
-            offset = sound
+        offset = sound
     flaws = []
     if skipped:
         flaws.append(f"{skipped:,} damaged bytes were skipped")
+    if others:
+        flaws.append(f"{others:,} frames of another sample rate are left out")
     if missing:
         flaws.append("it breaks off in the middle of a frame")
-    return tuple(flaws)
+    return Extent(samples, size, tuple(flaws))
 
 
-def _after_tag(window: ByteWindow) -> int:
-    head = window.at(0, 10)
-    if not head.startswith(b"ID3") or len(head) < 10:
-        return 0
-    size = 0
-    for byte in head[6:]:
-        size = size << 7 | byte & 0x7F
-    return 10 + size
+def _first_frame(window: ByteWindow) -> int:
+    return _to_next_frame(window, _after_tag(window, 0))
+
+
+def _goes_on(window: ByteWindow, offset: int) -> bool:
+    """Whether frames follow at ``offset``: files that were joined say how long the first was."""
+    found = _to_next_frame(window, _after_tag(window, offset))
+    frame = frame_at(window.at(found, 4))
+    return frame is not None and frame_at(window.at(found + frame.length, 4)) is not None
+
+
+def _stated(window: ByteWindow, offset: int, frame: Frame) -> tuple[int, int]:
+    """How many frames and bytes there are, as the ``frame`` at ``offset`` says.
+
+    Zeros if it does not, or if its encoder could not go back to it at the end.
+    """
+    if not frame.side_information:
+        return 0, 0
+    for checksum in (0, 2):  # not all make room for it
+        xing = window.at(offset + 4 + checksum + frame.side_information, 16)
+        if xing.startswith((b"Xing", b"Info")) and len(xing) == 16:
+            flags, *numbers = struct.unpack(">4xIII", xing)
+            count = numbers.pop(0) if flags & 1 else 0
+            return count, numbers.pop(0) if flags & 2 else 0
+    vbri = window.at(offset + _VBRI_AT, 18)
+    if vbri.startswith(b"VBRI") and len(vbri) == 18:
+        size, count = struct.unpack(">10xII", vbri)
+        return count, size
+    return 0, 0
+
+
+def _after_tag(window: ByteWindow, offset: int) -> int:
+    """Behind the tags at ``offset``."""
+    while (head := window.at(offset, 32)).startswith(_TAGS):
+        if head.startswith(b"ID3") and len(head) >= 10:
+            size = 0
+            for byte in head[6:10]:
+                size = size << 7 | byte & 0x7F
+            offset += 10 + size
+        elif head.startswith(b"APETAGEX") and len(head) == 32:
+            size, is_header = int.from_bytes(head[12:16], "little"), head[23] & 0x20
+            offset += 32 + size if is_header else 32
+        else:
+            offset += 128 if head.startswith(b"TAG") else 4
+    return offset
 
 
 def _to_next_frame(window: ByteWindow, offset: int) -> int:
@@ -63,28 +134,11 @@ def _to_next_frame(window: ByteWindow, offset: int) -> int:
     while scanned := window.at(offset, _SCAN):
         at = 0
         while (at := scanned.find(0xFF, at)) >= 0:
-            length = _frame_length(window.at(offset + at, 4))
-            after = window.at(offset + at + length, 4)
-            if length and (len(after) < 4 or after.startswith(_TAGS) or _frame_length(after)):
-                return offset + at
+            frame = frame_at(window.at(offset + at, 4))
+            if frame:
+                after = window.at(offset + at + frame.length, 4)
+                if len(after) < 4 or after.startswith(_TAGS) or frame_at(after):
+                    return offset + at
             at += 1
         offset += len(scanned)
     return offset
-
-
-@lru_cache(maxsize=1024)  # a file has few different headers
-def _frame_length(head: bytes) -> int:
-    """The length in bytes of the frame that begins with these four; 0 where none does."""
-    if len(head) < 4 or head[0] != 0xFF or head[1] < 0xE0:
-        return 0
-    version, layer = head[1] >> 3 & 3, head[1] >> 1 & 3
-    bit_rate, rate = head[2] >> 4, head[2] >> 2 & 3
-    if version not in _RATES or layer == 0 or not 0 < bit_rate < 15 or rate == 3:
-        return 0
-    bits = 1000 * _KBIT[version == _VERSION_1, layer][bit_rate - 1]
-    hertz = _RATES[version][rate]
-    padding = head[2] >> 1 & 1
-    if layer == _LAYER_1:
-        return (12 * bits // hertz + padding) * 4
-    short = layer == _LAYER_3 and version != _VERSION_1
-    return (72 if short else 144) * bits // hertz + padding

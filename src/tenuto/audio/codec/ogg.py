@@ -1,6 +1,7 @@
-"""What the pages of an Ogg file tell: which are damaged, and whether the end is there.
+"""What the pages of an Ogg file tell: which are damaged, whether it is whole, what is in it.
 
-The Ogg library drops a damaged page without a word, and takes any end for the end.
+There may be several recordings, one after another. The Ogg library reads the first of them, drops
+a damaged page without a word, and takes any end for the end.
 Source: RFC 3533.
 """
 
@@ -8,24 +9,40 @@ from __future__ import annotations
 
 import struct
 import zlib
+from dataclasses import dataclass
 
 from .access import ByteWindow
 
-__all__ = ["flaws_of_ogg"]
+__all__ = ["Pages", "walk_through_ogg"]
 
 _HEADER = struct.Struct("<4sBBqIIIB")
-_LAST_PAGE = 0x04
+_FIRST_PAGE, _LAST_PAGE = 0x02, 0x04
 _SCAN = 1 << 16
 
 
-def flaws_of_ogg(descriptor: int) -> tuple[str, ...]:
-    """Check every page's checksum, and look for the mark on the last one."""
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """What the pages of a file tell."""
+
+    links: tuple[tuple[int, int], ...]
+    """Where each recording begins and ends, in bytes: the links of a chain."""
+    flaws: tuple[str, ...]
+
+
+def walk_through_ogg(descriptor: int) -> Pages:
+    """Check every page's checksum, and look for the marks on the first and the last ones."""
     window = ByteWindow(descriptor)
     offset = skipped = skipped_inside = 0
-    ended = False
+    starts: list[int] = []
+    ended = in_front = False
+    unended = 0
     while head := window.at(offset, _HEADER.size):
         page = _page(window, offset, head)
         if page:
+            if page[5] & _FIRST_PAGE and not in_front:  # each stream of a recording begins with one
+                unended += bool(starts) and not ended
+                starts.append(offset)
+            in_front = bool(page[5] & _FIRST_PAGE)
             ended = bool(page[5] & _LAST_PAGE)
             offset += len(page)
             skipped_inside = skipped
@@ -38,9 +55,10 @@ def flaws_of_ogg(descriptor: int) -> tuple[str, ...]:
         flaws.append(
             f"{skipped_inside:,} damaged bytes were skipped, and the sound in them is missing"
         )
-    if not ended:
+    if unended or not ended:
         flaws.append("it breaks off: the mark of its end is missing")
-    return tuple(flaws)
+    links = zip(starts, [*starts[1:], offset], strict=True)
+    return Pages(tuple(links), tuple(flaws))
 
 
 def _page(window: ByteWindow, offset: int, head: bytes) -> bytes:

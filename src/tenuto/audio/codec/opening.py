@@ -31,7 +31,9 @@ def open_reader(descriptor: int) -> Reader:
     except soundfile.LibsndfileError as error:
         refusal = error
     else:
-        return reader if reader.expected_frames else _second_opinion(descriptor, reader)
+        if reader.expected_frames and not reader.stops_early:
+            return reader
+        return _second_opinion(descriptor, reader)
     return _read_by_ffmpeg(descriptor, refusal)
 
 
@@ -46,10 +48,13 @@ def _read_by_ffmpeg(
         raise DecodeError(_why(descriptor, refusal)) from refusal or error
 
 
-def _second_opinion(descriptor: int, reader: Reader) -> Reader:
-    """FFmpeg finds the sound in a recording whose header was never completed."""
+def _second_opinion(descriptor: int, reader: SndfileReader) -> Reader:
+    """FFmpeg finds the sound in a recording whose header was never completed, or has no length."""
     try:
-        other = LibavReader(descriptor)
+        if reader.walked is not None:
+            other = LibavReader(descriptor, source=reader.source, flaws=reader.walked.flaws)
+        else:
+            other = LibavReader(descriptor)
     except (av.FFmpegError, DecodeError):
         return reader
     reader.close()

@@ -29,6 +29,10 @@ class Reader(Protocol):
         """What is visibly wrong with the file; complete once all blocks were taken."""
         ...
 
+    def again(self) -> Reader:
+        """The same file from its beginning, in the same way, without finding out how once more."""
+        ...
+
     def close(self) -> None:
         """Let go of the decoder's memory; the file descriptor stays open."""
         ...

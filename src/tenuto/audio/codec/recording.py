@@ -13,26 +13,24 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 
 import av
+import soundfile
 
 from tenuto.audio.sound import Passage, Samples, SourceFormat
 from tenuto.audio.survey import Survey, Surveyor
 from tenuto.errors import DecodeError
 
 from .access import StrOrBytesPath, opened
-from .libav import LibavReader
 from .limits import DEFAULT_LIMITS, Limits, check_plausible, within
 from .opening import open_reader
 from .reader import Reader
 from .repair import NOTHING_WRONG, Repair, diagnose, is_suspect
+from .salvaging import second_reader
 from .sndfile import CorruptFrameError
 
 __all__ = ["KEPT_BYTES", "Recording", "open_recording"]
 
 KEPT_BYTES = 64 * 2**20
 """Of decoded samples. Three minutes at 48 kHz in stereo, a quarter of an hour of a telephone."""
-
-# Formats of which libsndfile stops at damage that FFmpeg reads past.
-_SALVAGEABLE = {"FLAC", "MP3"}
 
 _OnBlock = Callable[[float], None]
 
@@ -109,7 +107,7 @@ def open_recording(
 class _Take:
     """What came out of a decoder on the first pass."""
 
-    open: Callable[[], Reader]
+    again: Callable[[], Reader]
     limits: Limits
     source: SourceFormat
     padding: int
@@ -141,7 +139,7 @@ class _Take:
             yield from self.kept
             return
         left = self.frames
-        with closing(self.open()) as reader:
+        with closing(self.again()) as reader:
             for block in _until_damage(_sound_of(reader, self.limits)):
                 yield block[:left]
                 left -= min(left, len(block))
@@ -152,31 +150,26 @@ class _Take:
 
 
 def _first_take(descriptor: int, limits: Limits, on_block: _OnBlock) -> _Take:
-    take = _take(lambda: open_reader(descriptor), limits, on_block)
-    source = take.source
-    if source.container not in _SALVAGEABLE or not take.is_short:
+    first = open_reader(descriptor)
+    take = _take(first, limits, on_block)
+    another = second_reader(descriptor, first, short=take.is_short)
+    if another is None:
         return take
-
-    # Only FLAC has checksums, so that a damaged frame can be told from a good one.
-    def other() -> Reader:
-        return LibavReader(descriptor, strict=source.container == "FLAC")
-
     try:
-        salvaged = _take(other, limits, on_block)
-    except (av.FFmpegError, DecodeError):
+        salvaged = _take(another(), limits, on_block)
+    except (av.FFmpegError, soundfile.LibsndfileError, DecodeError):
         return take
-    same = (salvaged.source.rate, salvaged.source.channels) == (source.rate, source.channels)
-    if not same or salvaged.frames <= take.frames:
+    if salvaged.frames <= take.frames:
         return take
-    salvaged.source, salvaged.padding = source, take.padding
+    salvaged.padding = take.padding
     return salvaged
 
 
-def _take(open_it: Callable[[], Reader], limits: Limits, on_block: _OnBlock) -> _Take:
-    with closing(open_it()) as reader:
+def _take(reader: Reader, limits: Limits, on_block: _OnBlock) -> _Take:
+    with closing(reader):
         check_plausible(reader, limits)
         source = reader.source
-        take = _Take(open_it, limits, source, reader.padding)
+        take = _Take(reader.again, limits, source, reader.padding)
         surveyor = Surveyor(source.rate, source.channels)
         suspect = False
         try:

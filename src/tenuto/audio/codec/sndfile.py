@@ -13,9 +13,10 @@ from tenuto.audio.sound import Samples, SourceFormat
 from .access import raise_io_error
 from .declared import declared_frames
 from .libav import read_tags
-from .mpeg import flaws_of_mpeg
-from .ogg import flaws_of_ogg
-from .reader import BLOCK_FRAMES
+from .mpeg import Extent, declared_in_mpeg, walk_through_mpeg
+from .ogg import Pages, walk_through_ogg
+from .part import Part
+from .reader import BLOCK_FRAMES, Reader
 from .riff import kept_chunks, subwoofer, texts
 from .speakers import subwoofer_of_ogg
 
@@ -29,9 +30,10 @@ _MAX_TAG = 4096
 # Formats made of blocks of samples, which fill their last block up.
 _BLOCKWISE = {"IMA_ADPCM", "MS_ADPCM", "GSM610", "G721_32", "G723_24", "G723_40", "NMS_ADPCM_32"}
 _LARGEST_BLOCK = 1 << 14
+_MOST_FILLING = 1 << 14
+"""Frames that an MP3 encoder adds at the two ends, at most."""
 
 _DESCRIBED = {"OGG", "FLAC"}  # where what FFmpeg calls a comment is a DESCRIPTION
-_FLAWS = {"OGG": flaws_of_ogg, "MP3": flaws_of_mpeg}
 
 
 class CorruptFrameError(Exception):
@@ -39,29 +41,48 @@ class CorruptFrameError(Exception):
 
 
 class SndfileReader:
-    """A file that libsndfile knows. Raises ``soundfile.LibsndfileError`` for one it does not."""
+    """A file that libsndfile knows, or the ``part`` of one that is a file of its own.
 
-    def __init__(self, descriptor: int) -> None:
+    ``source`` is what is known of it already.
+    Raises ``soundfile.LibsndfileError`` for one that it does not know.
+    """
+
+    def __init__(
+        self, descriptor: int, *, part: Part | None = None, source: SourceFormat | None = None
+    ) -> None:
         self._descriptor = descriptor
+        self._part = part
         # libsndfile takes the sound to begin where the descriptor stands.
         os.lseek(descriptor, 0, os.SEEK_SET)
         try:
-            self._file = soundfile.SoundFile(descriptor, closefd=False)
+            self._file = soundfile.SoundFile(part or descriptor, closefd=False)
         except soundfile.LibsndfileError as error:
             if error.code == SYSTEM_ERROR:
                 raise_io_error(descriptor, error)
             raise
         frames = self._file.frames
         self.expected_frames = frames if 0 <= frames < _UNKNOWN_FRAMES else None
-        self.source = self._describe()
+        self.walked: Extent | None = None
+        """The frames of an MP3 file that does not tell its length, so that libsndfile guesses."""
+        self.stops_early = False
+        """Whether its guess, where it would stop, is too low."""
+        self.pages: Pages | None = None
+        """Those of an Ogg file, once its flaws were asked for."""
+        self.source = source or self._describe()
         self.padding = _LARGEST_BLOCK if self.source.subtype in _BLOCKWISE else 0
+        if self.walked is not None:
+            # Part of what the encoder filled up is cut off, where it says how much.
+            self.padding = 4 * (1152 if self.source.rate >= 32_000 else 576)
 
     def _describe(self) -> SourceFormat:
         file = self._file
-        frames = declared_frames(file.format, self._descriptor, self.expected_frames)
-        bit_rate = None
-        if file.subtype in LOSSY_SUBTYPES and frames:
-            bit_rate = os.fstat(self._descriptor).st_size * 8 * file.samplerate // frames
+        if file.format == "MP3":
+            frames, bit_rate = self._extent_of_mpeg()
+        else:
+            frames = declared_frames(file.format, self._descriptor, self.expected_frames)
+            bit_rate = None
+            if file.subtype in LOSSY_SUBTYPES and frames:
+                bit_rate = os.fstat(self._descriptor).st_size * 8 * file.samplerate // frames
         chunks = kept_chunks(self._descriptor)
         in_ogg = file.format == "OGG"
         return SourceFormat(
@@ -76,6 +97,19 @@ class SndfileReader:
             subwoofer=subwoofer_of_ogg(self._descriptor) if in_ogg else subwoofer(chunks),
             chunks=chunks,
         )
+
+    def _extent_of_mpeg(self) -> tuple[int | None, int | None]:
+        """How many frames there are as far as the file tells, and the bit rate."""
+        rate, stated = self._file.samplerate, declared_in_mpeg(self._descriptor)
+        frames = self.expected_frames or 0
+        if stated is not None and 0 <= stated.samples - frames <= _MOST_FILLING:
+            return frames, stated.bit_rate(rate)
+        walked = walk_through_mpeg(self._descriptor)
+        if not walked.samples:
+            return None, None
+        self.walked, self.stops_early = walked, frames < walked.samples
+        self.expected_frames = walked.samples
+        return walked.samples, walked.bit_rate(rate)
 
     def _tags(self) -> dict[str, str]:
         if self._file.format == "MP3":
@@ -112,11 +146,23 @@ class SndfileReader:
             if error.code == SYSTEM_ERROR:
                 raise_io_error(self._descriptor, error)
             return filled, error
+        if self._part is not None:
+            self._part.check()
         return filled, None
 
     def flaws(self) -> tuple[str, ...]:
-        look = _FLAWS.get(self.source.container)
-        return look(self._descriptor) if look else ()
+        if self.source.container == "MP3":
+            return (self.walked or walk_through_mpeg(self._descriptor)).flaws
+        if self.source.container != "OGG":
+            return ()
+        self.pages = walk_through_ogg(self._descriptor)
+        if (links := len(self.pages.links)) < 2:
+            return self.pages.flaws
+        chained = f"it holds {links:,} recordings one after another, and only the first was read"
+        return (chained, *self.pages.flaws)
+
+    def again(self) -> Reader:
+        return SndfileReader(self._descriptor, part=self._part, source=self.source)
 
     def close(self) -> None:
         self._file.close()
