@@ -14,6 +14,7 @@ from tenuto import ErrorReporter
 from tenuto.audio import output as writing
 from tenuto.audio.enhance import Enhancer, enhance
 from tenuto.audio.faults import DiskFullError, ShortageError, in_words
+from tenuto.audio.writer import Writer
 from tenuto.errors import (
     AudioProcessingError,
     ConfigurationError,
@@ -22,6 +23,7 @@ from tenuto.errors import (
     classify,
 )
 from tenuto.journal import open_journal
+from tests.audio.codec.lossy import written
 from tests.batch.conftest import RATE, record
 
 pytestmark = pytest.mark.usefixtures("plugin")
@@ -271,3 +273,46 @@ def test_a_draft_that_is_given_up_leaves_nothing_behind(tmp_path):
     with pytest.raises(RuntimeError):
         give_up_halfway()
     assert list(target.parent.iterdir()) == []
+
+
+def film(path):
+    path.write_bytes(
+        written(
+            "mp4",
+            "aac",
+            soundfile.read(record(path.with_suffix(".wav")), always_2d=True)[0],
+            RATE,
+            picture=2.0,
+        )
+    )
+    return path
+
+
+def test_whoever_gives_a_film_is_told_that_its_picture_is_left_out(tmp_path, enhancer):
+    outcome = enhancer("steady").enhance(film(tmp_path / "film.mp4"), tmp_path / "out.mp4")
+    assert (outcome.status, outcome.reason) == ("enhanced", "its picture is left out")
+
+
+def test_a_film_that_is_left_as_it_is_keeps_its_picture(tmp_path, enhancer):
+    source, result = film(tmp_path / "film.mp4"), tmp_path / "out.mp4"
+    outcome = enhancer("failing").enhance(source, result)
+    assert outcome.tier == "original"
+    assert "picture" not in outcome.reason
+    assert result.read_bytes() == source.read_bytes()
+
+
+def test_a_recording_that_is_rewritten_before_it_is_copied_is_not_copied_torn(
+    noisy, result, enhancer, monkeypatch
+):
+    copy = Writer.copy
+
+    def late(self, source):
+        source.write_bytes(source.read_bytes()[:1000])
+        return copy(self, source)
+
+    monkeypatch.setattr(Writer, "copy", late)
+    outcome = enhancer("failing").enhance(noisy, result)
+    assert outcome.status == "quarantined"
+    assert "changed while it was read" in outcome.reason
+    assert outcome.fault_class == "infrastructure"
+    assert not result.exists()

@@ -145,6 +145,8 @@ class Enhancer:
                 trail.reasons.extend(recording.repairs)
                 writer = Writer(drafts, self._container)
                 take = self._rungs.best_take(recording, writer, trail, without=without)
+                if take.path is not None:
+                    trail.reasons.extend(recording.remarks)
                 with _writing_to(output), trail.step("encode", recording.duration):
                     path = take.path or _as_it_is(source, recording, writer, trail)
                     reading.close()  # which tells if the file was changed meanwhile
@@ -186,7 +188,9 @@ def _writing_to(output: Path) -> Iterator[None]:
 def _as_it_is(source: Path, recording: Recording, writer: Writer, trail: Trail) -> Path:
     """A draft of the recording itself: a copy of the file, where that is what is asked for."""
     if not recording.repairs and (path := writer.copy(source)) is not None:
-        return path
+        recording.check_unchanged()
+        return path  # with all that is in the file
+    trail.reasons.extend(recording.remarks)
 
     def blocks() -> Iterator[Samples]:
         for block in recording.blocks():

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from .lossy import mp3
+
 RATE = 16_000
 SECONDS = 2.0
 
@@ -114,6 +116,13 @@ def _bomb() -> bytes:
     return bytes(data)
 
 
+def _unfinished_rf64() -> bytes:
+    """As FFmpeg leaves it in a pipe: its 64-bit lengths were never filled in."""
+    lengths = struct.pack("<4sIQQQI", b"ds64", 28, 0, 0, 0, 0)
+    form = wav_header()[12:36]
+    return b"RF64\xff\xff\xff\xffWAVE" + lengths + form + b"data\xff\xff\xff\xff" + _PCM
+
+
 def _tagged_heavily() -> bytes:
     return encoded(comment="x" * 60_000, title="y" * 3_000)
 
@@ -202,6 +211,9 @@ BROKEN = [
         _bytes(lambda: wav_header(data_bytes=0, riff_bytes=0) + _PCM),
         WHOLE,
     ),
+    Broken("unfinished.rf64", _bytes(_unfinished_rf64), WHOLE),
+    Broken("no length.mp3", _bytes(lambda: mp3(tone(rate=44_100), 44_100)), WHOLE),
+    Broken("two in a row.ogg", _bytes(lambda: 2 * encoded("OGG", "VORBIS")), WHOLE),
     Broken("all NaN.wav", _bytes(lambda: with_numbers(np.nan, slice(None))), REFUSED, "100.0%"),
     Broken("2% NaN.wav", _bytes(lambda: with_numbers(np.nan, slice(0, 640))), REFUSED, "2.0%"),
     Broken("a NaN.wav", _bytes(lambda: with_numbers(np.nan, 777)), REPAIRED, "was not a number"),

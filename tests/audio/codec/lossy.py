@@ -22,6 +22,7 @@ def written(
         for stream in streams:
             stream.codec_context.layout = layout
             stream.codec_context.bit_rate = bit_rate
+            stream.codec_context.open()
         if picture:
             film = container.add_stream("mpeg4", rate=25)
             film.width = film.height = 64
@@ -35,7 +36,6 @@ def written(
             container.mux(film.encode(None))
         for stream in streams:
             context = stream.codec_context
-            context.open()
             converter = av.AudioResampler(
                 format=context.format, layout=layout, rate=rate, frame_size=context.frame_size
             )

@@ -19,6 +19,7 @@ __all__ = [
     "ByteWindow",
     "StrOrBytesPath",
     "check_readable",
+    "check_same",
     "display",
     "opened",
     "raise_io_error",
@@ -74,8 +75,24 @@ def opened(path: StrOrBytesPath) -> Generator[int, None, None]:
     except DecodeError as error:
         name, reason = display(path), str(error)
         raise DecodeError(f"{name} {reason}", path=name, reason=reason) from error.__cause__
+    _check_equal(before, after, path)
+
+
+def check_same(path: StrOrBytesPath, before: os.stat_result) -> None:
+    """Raise ``OSError`` (``EBUSY``) where there is another file than was open ``before``."""
+    after = os.stat(path)  # noqa: PTH116 - a path may be bytes
+    if not os.path.samestat(before, after):
+        raise _changed(path)
+    _check_equal(before, after, path)
+
+
+def _check_equal(before: os.stat_result, after: os.stat_result, path: StrOrBytesPath) -> None:
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        raise OSError(errno.EBUSY, "changed while it was read", display(path))
+        raise _changed(path)
+
+
+def _changed(path: StrOrBytesPath) -> OSError:
+    return OSError(errno.EBUSY, "changed while it was read", display(path))
 
 
 def read_at(descriptor: int, offset: int, size: int) -> bytes:

@@ -24,6 +24,7 @@ class ChainReader:
     """
 
     padding = 0
+    remarks: tuple[str, ...] = ()
 
     def __init__(self, descriptor: int, pages: Pages) -> None:
         self._descriptor = descriptor

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 
 from .access import read_at
 
-__all__ = ["declared_frames", "outgrows_its_header"]
+__all__ = ["declared_frames", "is_rf64", "outgrows_its_header"]
 
 _MAX_CHUNKS = 1000
 _PCM, _FLOAT, _ALAW, _ULAW, _EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
@@ -45,6 +45,11 @@ def outgrows_its_header(descriptor: int) -> bool:
     return is_wav and os.fstat(descriptor).st_size > _MOST_BYTES
 
 
+def is_rf64(descriptor: int) -> bool:
+    """Whether it is a WAV file of 64-bit lengths."""
+    return read_at(descriptor, 0, 12).startswith(b"RF64")
+
+
 def _wave(descriptor: int) -> int | None:
     if outgrows_its_header(descriptor):
         return None
@@ -60,6 +65,8 @@ def _wave(descriptor: int) -> int | None:
     size = chunks[b"data"][1]
     if b"ds64" in chunks and size == 0xFFFFFFFF:
         size = _unpack(descriptor, chunks[b"ds64"][0] + 8, "<Q")[0]
+        if size == 0:
+            return None
     elif size in _UNKNOWN_LENGTHS or _UNKNOWN_FROM <= size <= 0xFFFFFFFF:
         return None
     if code in _ONE_FRAME_A_BLOCK:

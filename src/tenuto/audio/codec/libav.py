@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from fractions import Fraction
 
@@ -65,6 +66,8 @@ _FULL_SCALE = {
     code: np.float32(scale)
     for code, scale in {"i2": 2.0**15, "i4": 2.0**31, "f4": 1.0, "f8": 1.0}.items()
 }
+_DURATION = re.compile(r"(\d{1,4}):(\d\d):(\d\d(?:\.\d+)?)")
+_COVER = av.stream.Disposition.attached_pic
 _LOOKALIKES = 8  # headers that are none, in one FLAC frame: more are no chance
 _JITTER = 0.05  # seconds; containers that keep time in milliseconds are that little exact
 
@@ -104,6 +107,7 @@ class LibavReader:
         self._failed = self._filled = 0
         self._broken_off = False
         self._origin: int | None = None
+        self.remarks = tuple(self._left_out())
         described = self._describe()
         self._length = described.declared_frames
         self.source = source or described
@@ -137,9 +141,22 @@ class LibavReader:
         rate = self._stream.codec_context.sample_rate
         if self._stream.duration and self._stream.time_base:
             return round(self._stream.duration * self._stream.time_base * rate)
-        if self._container.duration:
+        # Matroska has no length for a stream, but most of its writers add one as a tag.
+        if tagged := _DURATION.fullmatch(self._stream.metadata.get("DURATION", "")):
+            hours, minutes, seconds = tagged.groups()
+            return round((int(hours) * 3600 + int(minutes) * 60 + float(seconds)) * rate)
+        # The whole is as long as the longest of its streams.
+        if self._container.duration and not self.remarks:
             return round(self._container.duration / av.time_base * rate)
         return None
+
+    def _left_out(self) -> Iterator[str]:
+        """A cover is no film."""
+        if any(not film.disposition & _COVER for film in self._container.streams.video):
+            yield "its picture is left out"
+        if further := len(self._container.streams.audio) - 1:
+            tracks = "sound track is" if further == 1 else "sound tracks are"
+            yield f"{further} further {tracks} left out"
 
     def blocks(self) -> Iterator[Samples]:
         """Raises ``OSError``."""

@@ -8,7 +8,7 @@ import soundfile
 from tenuto.errors import DecodeError
 
 from .access import check_readable, read_at
-from .declared import outgrows_its_header
+from .declared import is_rf64, outgrows_its_header
 from .libav import LibavReader
 from .reader import Reader
 from .sndfile import SndfileReader
@@ -54,7 +54,8 @@ def _second_opinion(descriptor: int, reader: SndfileReader) -> Reader:
         if reader.walked is not None:
             other = LibavReader(descriptor, source=reader.source, flaws=reader.walked.flaws)
         else:
-            other = LibavReader(descriptor)
+            # Of RF64 alone it takes a length of nothing at its word.
+            other = LibavReader(descriptor, ignore_length=is_rf64(descriptor))
     except (av.FFmpegError, DecodeError):
         return reader
     reader.close()

@@ -20,6 +20,8 @@ class Reader(Protocol):
     """What the decoder expects to give, as far as it can tell before."""
     padding: int
     """Frames by which a whole file may be longer or shorter than it declares."""
+    remarks: tuple[str, ...]
+    """What is in the file and not read, although nothing is wrong with it."""
 
     def blocks(self) -> Iterator[Samples]:
         """The sound, in order, as far as it can be decoded."""

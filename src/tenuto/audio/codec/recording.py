@@ -8,6 +8,7 @@ an engine does with it, and no room.
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
@@ -19,7 +20,7 @@ from tenuto.audio.sound import Passage, Samples, SourceFormat
 from tenuto.audio.survey import Survey, Surveyor
 from tenuto.errors import DecodeError
 
-from .access import StrOrBytesPath, opened
+from .access import StrOrBytesPath, check_same, opened
 from .limits import DEFAULT_LIMITS, Limits, check_plausible, within
 from .opening import open_reader
 from .reader import Reader
@@ -43,8 +44,11 @@ class Recording:
     survey: Survey
     repairs: tuple[str, ...]
     """A sentence for each thing that was wrong with the file and was salvaged or repaired."""
+    remarks: tuple[str, ...]
+    """A sentence for each thing in the file that is not read, with which nothing is wrong."""
     _decoded: Callable[[], Generator[Samples, None, None]]
     _repair: Repair
+    _check: Callable[[], None]
 
     @property
     def rate(self) -> int:
@@ -74,6 +78,10 @@ class Recording:
         with closing(self._decoded()) as decoded:
             yield from self._repair.applied(decoded)
 
+    def check_unchanged(self) -> None:
+        """Raise ``OSError`` (``EBUSY``) where the file is not the one that was decoded any more."""
+        self._check()
+
     def with_blocks(self, blocks: Iterator[Samples]) -> Passage:
         """The same recording with another sound of the same length."""
         return Passage(self.source, self.rate, self.frames, self.channels, blocks)
@@ -96,8 +104,9 @@ def open_recording(
     """
     with ExitStack() as stack:
         descriptor = stack.enter_context(opened(path))
+        before = os.fstat(descriptor)
         take = _first_take(descriptor, limits, on_block or _nobody)
-        recording = _recording(take, on_block or _nobody)
+        recording = _recording(take, lambda: check_same(path, before), on_block or _nobody)
         if take.kept is not None:
             stack.close()  # it is not needed any more, and may be changed
         yield recording
@@ -111,6 +120,7 @@ class _Take:
     limits: Limits
     source: SourceFormat
     padding: int
+    remarks: tuple[str, ...]
     kept: list[Samples] | None = field(default_factory=list)
     survey: Survey | None = None
     """None where there is something to repair first."""
@@ -169,7 +179,7 @@ def _take(reader: Reader, limits: Limits, on_block: _OnBlock) -> _Take:
     with closing(reader):
         check_plausible(reader, limits)
         source = reader.source
-        take = _Take(reader.again, limits, source, reader.padding)
+        take = _Take(reader.again, limits, source, reader.padding, reader.remarks)
         surveyor = Surveyor(source.rate, source.channels)
         suspect = False
         try:
@@ -221,7 +231,7 @@ def _nobody(_: float) -> None:
     """Whom to tell where nobody asks."""
 
 
-def _recording(take: _Take, on_block: _OnBlock) -> Recording:
+def _recording(take: _Take, check: Callable[[], None], on_block: _OnBlock) -> Recording:
     source, declared = take.source, take.source.declared_frames
     if take.frames == 0:
         although = f", although its header declares {declared:,}" if declared else ""
@@ -249,8 +259,10 @@ def _recording(take: _Take, on_block: _OnBlock) -> Recording:
         source=replace(source, full_scale=repair.full_scale),
         survey=survey,
         repairs=(*repairs, *take.flaws, *repair.sentences),
+        remarks=take.remarks,
         _decoded=take.decoded,
         _repair=repair,
+        _check=check,
     )
 
 

@@ -47,6 +47,8 @@ class SndfileReader:
     Raises ``soundfile.LibsndfileError`` for one that it does not know.
     """
 
+    remarks: tuple[str, ...] = ()
+
     def __init__(
         self, descriptor: int, *, part: Part | None = None, source: SourceFormat | None = None
     ) -> None:
