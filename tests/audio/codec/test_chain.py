@@ -78,6 +78,29 @@ def test_a_link_that_breaks_off_or_is_damaged_is_told(path):
     assert sound.duration > 2.9
 
 
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.3, 0.5, 0.9])
+def test_a_chain_that_breaks_off_in_its_last_link_says_so(path, share):
+    first, second = (encoded("OGG", "VORBIS", part) for part in PARTS[:2])
+    path.write_bytes(first + second[: int(len(second) * share)])
+    sound = decode(path)
+    assert sound.repairs
+    assert sound.duration >= 2.9
+
+
+def test_a_file_and_half_of_it_once_more_breaks_off(path):
+    whole = encoded("OGG", "VORBIS", PARTS[0])
+    path.write_bytes(whole + whole[: len(whole) // 2])
+    assert any("breaks off" in each for each in decode(path).repairs)
+
+
+def test_a_link_whose_beginning_is_damaged_does_not_hide_those_behind_it(path):
+    first, second, third = (encoded("OGG", "VORBIS", part) for part in PARTS)
+    path.write_bytes(first + garbled(second, 0.02, 300) + third)
+    sound = decode(path)
+    assert any("cannot be read" in each or "skipped" in each for each in sound.repairs)
+    assert sound.duration == pytest.approx(3.9, abs=0.05)
+
+
 def test_a_disk_that_fails_under_a_part_is_no_end(tmp_path):
     part = Part(os.open(tmp_path, os.O_RDONLY), 0, 100)  # a folder cannot be read
     assert part.read(10) == b""

@@ -47,6 +47,8 @@ def walk_through_ogg(descriptor: int) -> Pages:
             offset += len(page)
             skipped_inside = skipped
         else:
+            # What is neither a page nor the beginning of one may have been added by others.
+            ended = ended and not head.startswith(b"OggS")
             garbage = _to_next_page(window, offset)
             skipped += garbage
             offset += garbage

@@ -10,6 +10,7 @@ from tenuto.errors import DecodeError
 from .access import check_readable, read_at
 from .declared import is_rf64, outgrows_its_header
 from .libav import LibavReader
+from .ogg import walk_through_ogg
 from .reader import Reader
 from .sndfile import SndfileReader
 
@@ -53,6 +54,8 @@ def _second_opinion(descriptor: int, reader: SndfileReader) -> Reader:
     try:
         if reader.walked is not None:
             other = LibavReader(descriptor, source=reader.source, flaws=reader.walked.flaws)
+        elif reader.source.container == "OGG":  # it ends amid its first page, or its last recording
+            other = LibavReader(descriptor, flaws=walk_through_ogg(descriptor).flaws)
         else:
             # Of RF64 alone it takes a length of nothing at its word.
             other = LibavReader(descriptor, ignore_length=is_rf64(descriptor))
