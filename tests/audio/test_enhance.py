@@ -250,6 +250,21 @@ def test_another_container_is_written_when_asked_for(noisy, tmp_path, enhancer):
     assert soundfile.info(target).format == "FLAC"
 
 
+def test_what_a_process_of_that_number_writes_on_another_machine_is_left_alone(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("platform.node", lambda: "another")
+    writing._where_pids_differ.cache_clear()
+    theirs = writing.Drafts(tmp_path / "a.wav").new()
+    monkeypatch.undo()
+    writing._where_pids_differ.cache_clear()
+    ours = writing.Drafts(tmp_path / "b.wav").new()
+    for path in (theirs, ours):
+        path.touch()
+    writing.discard_drafts(tmp_path, os.getpid())
+    assert list(tmp_path.glob(".tenuto-*")) == [theirs]
+
+
 def test_a_draft_that_somebody_removes_is_no_fault_of_the_recording(tmp_path):
     def removed():
         with writing.draft(tmp_path / "result.wav") as part:

@@ -8,6 +8,7 @@ import platform
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
@@ -99,9 +100,22 @@ def discard_drafts(folder: Path, pid: int) -> None:
 
 
 def _of(pid: int) -> str:
-    """How the drafts of a process begin. Machines that share a folder have the same numbers."""
-    machine = blake2b(platform.node().encode(), digest_size=3).hexdigest()
-    return f"{_PREFIX}{machine}-{pid}-"
+    """How the drafts of a process begin."""
+    return f"{_PREFIX}{_where_pids_differ()}-{pid}-"
+
+
+@cache
+def _where_pids_differ() -> str:
+    """A name for all processes with numbers of their own among those that share a folder.
+
+    Machines count their processes each for itself, and so do containers, which may all have the
+    name of the machine that they are on.
+    """
+    told = [platform.node()]
+    with suppress(OSError):  # there is no such thing but on Linux
+        told.append(Path("/proc/sys/kernel/random/boot_id").read_text())
+        told.append(str(Path("/proc/self/ns/pid").stat().st_ino))
+    return blake2b(" ".join(told).encode(), digest_size=6).hexdigest()
 
 
 def _sync(path: Path) -> None:
