@@ -1,19 +1,24 @@
 """What is an input, and what it becomes."""
 # Names here may have stray bytes, links and dots that a Path would tidy away.
-# ruff: noqa: PTH100, PTH103, PTH109, PTH120, PTH123, PTH211
+# ruff: noqa: PTH100, PTH103, PTH109, PTH120, PTH123, PTH207, PTH208, PTH211
 
 from __future__ import annotations
 
 import os
 import subprocess
+import tracemalloc
+from glob import glob
+from itertools import chain, islice, product
 
 import pytest
 
-from tenuto.batch.inputs import Input, Search, identity_of
+from tenuto.batch.folders import OutputFolder
+from tenuto.batch.inputs import Input, Search
 from tenuto.batch.keys import Naming, folds_case
 from tenuto.batch.ledger import Ledger
+from tenuto.batch.patterns import Matches, Pattern, is_pattern
 from tenuto.batch.planning import Planner
-from tenuto.batch.sorting import in_order
+from tenuto.batch.sorting import Sorter
 from tenuto.batch.work import Work, check_outputs
 from tenuto.errors import ConfigurationError
 
@@ -34,8 +39,7 @@ def plan(tmp_path, monkeypatch):
                     "INSERT INTO outcomes (identity, key, status) VALUES (?, ?, 'enhanced')",
                     (os.path.abspath(identity), place),
                 )
-            ledger.is_new_folder(identity_of(output) or "")
-            search = Search(SUFFIXES, ledger.is_new_folder)
+            search = Search(SUFFIXES, ledger.is_new_folder, ledger.folder)
             made = Planner(ledger, suffixes=SUFFIXES, **settings).plan(search.find(paths))
             check_outputs(ledger, strangers=False)
             make.last = made
@@ -118,6 +122,131 @@ def test_very_deep_folders_are_read(plan):
 def test_the_output_folder_is_not_read_back(plan):
     touch("a.wav", "out/a.wav", "out/old.wav")
     assert plan(".") == [("a.wav", "out/a.wav")]
+
+
+def test_a_pattern_does_not_take_the_results_of_the_last_run(plan):
+    touch("a.wav", "deep/b.wav", "enhanced/a.wav", "enhanced/deep/b.wav")
+    expected = [("a.wav", "enhanced/a.wav"), ("deep/b.wav", "enhanced/b.wav")]
+    assert plan("**/*.wav", output="enhanced") == expected
+    assert plan("*/*.wav", output="enhanced") == expected[1:]
+    assert plan("*", output="enhanced") == expected
+
+
+def test_a_pattern_does_not_take_them_by_another_name_either(plan):
+    touch("raw/a.wav", "out/a.wav", "out/deep/b.wav")
+    os.symlink("../out/deep", "raw/link")
+    os.symlink("out", "results")
+    expected = [("raw/a.wav", "out/a.wav")]
+    assert plan("raw/**/*.wav") == expected
+    assert plan("**/*.wav", output="results") == [("raw/a.wav", "results/a.wav")]
+    assert plan("raw") == expected
+    assert plan("raw/*/*.wav") == [("raw/*/*.wav", "out/*.wav")]
+
+
+def test_a_pattern_that_begins_below_the_output_folder_is_taken_at_its_word(plan):
+    touch("out/raw/a.wav", "out/raw/deep/b.wav", "out/raw[2]/c.wav")
+    assert plan("out/raw/*.wav") == [("out/raw/a.wav", "out/a.wav")]
+    assert plan("out/raw") == [
+        ("out/raw/a.wav", "out/a.wav"),
+        ("out/raw/deep/b.wav", "out/deep/b.wav"),
+    ]
+    os.symlink("out/raw", "link")
+    assert plan("link/**/b.wav") == [("link/deep/b.wav", "out/b.wav")]
+
+
+def test_brackets_in_the_name_of_the_working_directory_are_no_pattern(plan, monkeypatch):
+    touch("set[1]/a.wav", "set1/other.wav")
+    monkeypatch.chdir("set[1]")
+    assert plan("*.wav") == [("a.wav", "out/a.wav")]
+    assert plan("./*.wav", "../set1/o*.wav") == [
+        ("a.wav", "out/a.wav"),
+        ("../set1/other.wav", "out/other.wav"),
+    ]
+
+
+def test_patterns_match_what_they_match_in_a_shell(plan):
+    touch("in/a.wav", "in/.hidden.wav", "in/.cache/b.wav", "in/x/c.wav", "in/x/y/d.wav", "in/b.mp3")
+
+    def matched(pattern):
+        return [name.removeprefix("in/") for name, _ in plan(pattern)]
+
+    assert matched("in/*.wav") == ["a.wav"]
+    assert matched("in/.*.wav") == [".hidden.wav"]
+    assert matched("in/**/*.wav") == ["a.wav", "x/c.wav", "x/y/d.wav"]
+    assert matched("in/*/*.wav") == ["x/c.wav"]
+    assert matched("in/.c*/*.wav") == [".cache/b.wav"]
+    assert matched("in/**/y/?.wav") == ["x/y/d.wav"]
+    assert matched("in/[!a].mp3") == ["b.mp3"]
+    assert matched("in/x/**/d.wav") == ["x/y/d.wav"]
+    assert matched(os.path.abspath("in") + "/*/y/d.wav") == ["x/y/d.wav"]
+
+
+def test_patterns_match_what_glob_matches_in_the_order_of_their_names(tmp_path):
+    touch(*(tmp_path / name for name in ("a.wav", "a/b.wav", "a/a/x", "a-b/a/a.wav", "a b/.a/a")))
+    touch(*(tmp_path / name for name in (".a/a.wav", "b[1]/a", "b1/a/b1/a", "a/b1/b.wav/a")))
+    os.symlink("nowhere", tmp_path / "a" / "gone.wav")
+    parts = ["*", "**", "a", "a*", "?", "*.wav", ".a", ".*", "b[[]1]", "b[1]", "**.wav"]
+    with Sorter() as sorter:
+        for some in chain.from_iterable(product(parts, repeat=number) for number in (1, 2, 3)):
+            pattern = str(tmp_path.joinpath(*some))
+            if not is_pattern(pattern):
+                continue
+            seen = set()
+            matches = Matches(
+                Pattern(pattern),
+                sorter,
+                OutputFolder("/nowhere"),
+                lambda folder, seen=seen: folder not in seen and not seen.add(folder),
+            )
+            # Of a file, glob says that ** below it matches, which is nothing that is there.
+            there = filter(os.path.lexists, glob(pattern, recursive=True))
+            assert list(matches) == sorted(set(map(os.path.normpath, there))), pattern
+
+
+def test_a_pattern_over_a_loop_of_links_ends_and_matches_each_file_once(plan):
+    touch("in/a.wav", "in/deep/b.wav")
+    os.symlink("..", "in/deep/up")
+    assert [pair[0] for pair in plan("in/**/*.wav", "in/**/b.*")] == ["in/a.wav", "in/deep/b.wav"]
+    assert plan.last.repeated == 1
+
+
+@pytest.mark.parametrize("given", ["in", "in/*", "in/**/*.wav", "in/*/*.wav"])
+def test_memory_does_not_grow_with_the_number_of_folders_or_files(monkeypatch, tmp_path, given):
+    monkeypatch.setattr("tenuto.batch.sorting._MOST_IN_MEMORY", 100, raising=False)
+    monkeypatch.setattr("tenuto.batch.sorting._PAGE", 100, raising=False)
+    for n in range(1500):
+        touch(tmp_path / f"in/recording-{n:06}/take.wav")
+
+    def most(number):
+        search = Search(SUFFIXES, lambda _: True, "/nowhere")
+        tracemalloc.start()
+        try:
+            found = sum(1 for _ in islice(search.find([tmp_path / given]), number))
+            return found, tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    most(1)
+    found, memory = most(None)
+    assert found == 1500
+    assert memory < 70_000
+
+
+def test_however_deep_and_full_folders_are_few_files_are_open(monkeypatch, tmp_path):
+    monkeypatch.setattr("tenuto.batch.sorting._MOST_IN_MEMORY", 4)
+    monkeypatch.setattr("tenuto.batch.sorting._SHORT", 2)
+    folder = tmp_path
+    for _ in range(60):
+        for name in "abcdefgz":
+            touch(folder / name / f"{name}.wav")
+        folder /= "z"
+    expected = 60 * 8
+    for given in (tmp_path, tmp_path / "**" / "*.wav"):
+        before, seen = len(os.listdir("/dev/fd")), 0
+        for _ in Search(SUFFIXES, lambda _: True, "/nowhere").find([given]):
+            seen += 1
+            assert len(os.listdir("/dev/fd")) <= before + 3
+        assert seen == expected
 
 
 def test_a_folder_that_is_called_like_a_sound_but_empty_is_accounted_for(plan):
@@ -236,9 +365,12 @@ def test_the_search_can_be_broken_off(tmp_path):
 
 def test_a_folder_too_long_to_sort_in_memory_is_in_order_all_the_same(monkeypatch):
     monkeypatch.setattr("tenuto.batch.sorting._MOST_IN_MEMORY", 3)
-    names = [os.fsdecode(name) for name in (b"b", b"\xff", b"a", b"c\xe9", b"\xc3\xa9", b"C", b"d")]
-    expected = sorted(((name, name == "a") for name in names), key=lambda n: os.fsencode(n[0]))
-    assert list(in_order((name, name == "a") for name in names)) == expected
+    monkeypatch.setattr("tenuto.batch.sorting._SHORT", 2)
+    names = [b"b", b"\xff", b"a", b"c\xe9", b"\xc3\xa9", b"C", b"d"]
+    with Sorter() as sorter:
+        one, other = sorter.in_order(names), sorter.in_order(name + b"2" for name in names)
+        assert [next(one), next(other), *one] == [b"C", b"C2", *sorted(names)[1:]]
+        assert list(other) == [name + b"2" for name in sorted(names)[1:]]
 
 
 def test_where_case_counts_is_found_out_without_a_trace(tmp_path):

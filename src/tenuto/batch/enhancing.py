@@ -21,7 +21,7 @@ from .executors import Executor
 from .executors.cluster import LOCAL, ClusterWorkers
 from .executors.local import LocalWorkers
 from .formats import output_suffixes, suffix_of
-from .inputs import BadRow, Input, Search, identity_of
+from .inputs import BadRow, Input, Search
 from .inquest import Inquest
 from .interruption import Interruption, interruptible
 from .ledger import FOLDER_NAME, LEDGER_NAME, Ledger
@@ -225,8 +225,7 @@ class Batch:
                 raise ConfigurationError(
                     "the output folder", "it is an input folder; name another one"
                 )
-        ledger.is_new_folder(identity_of(ledger.folder) or "")  # it is not read
-        search = Search(output_suffixes(), ledger.is_new_folder)
+        search = Search(output_suffixes(), ledger.is_new_folder, ledger.folder)
         listed = (read_manifest(manifest, ledger.folder) for manifest in manifests)
         return search, chain(search.find(paths), *listed, names)
 
