@@ -11,7 +11,9 @@ import pytest
 
 from tenuto.batch.inputs import BadRow
 from tenuto.batch.manifest import read_list, read_manifest
+from tenuto.batch.rows import line_of
 from tenuto.errors import ConfigurationError
+from tenuto.journal import Outcome, OutcomeStatus
 
 from .conftest import ledger_of
 from .runs import Runs
@@ -116,6 +118,135 @@ def test_a_csv_row_with_more_fields_than_columns_is_told(source):
     first, second = read_manifest(source / "list.csv", "/out")
     assert first == BadRow(str(source / "list.csv"), 2, "it has 3 fields, and there are 2 columns")
     assert (second.path, second.carried, second.line) == (str(source / "c.wav"), None, 4)
+
+
+def test_a_quote_too_many_costs_what_it_spoils_and_that_is_told(source):
+    (source / "list.csv").write_text(
+        'path,text\na.wav,x\nb.wav,"stray\nc.wav,y\nd.wav,"said"\ne.wav,z\n'
+    )
+    first, bad, last = read_manifest(source / "list.csv", "/out")
+    assert [row.path for row in (first, last)] == [str(source / "a.wav"), str(source / "e.wav")]
+    assert (bad.line, last.line) == (3, 6)
+    assert "goes on to line 5" in bad.reason
+    assert "is a quote missing, or one too many?" in bad.reason
+
+
+@pytest.mark.parametrize("row", ['b.wav,"x\nc.wav,y",z', '"b.wav,x\nc.wav,y"'])
+def test_rows_that_a_quote_made_one_are_told_where_the_number_of_fields_shows_it(source, row):
+    (source / "list.csv").write_text(f"path,text\n{row}\nd.wav,z\n")
+    bad, last = read_manifest(source / "list.csv", "/out")
+    assert (bad.line, last.line) == (2, 4)
+    assert "and there are 2 columns, and goes on to line 3" in bad.reason
+
+
+def test_a_quote_that_is_never_closed_stops_the_run_and_the_line_is_named(runs, source, tmp_path):
+    (source / "list.csv").write_text('path,text\na.wav,x\n"b.wav,y\n' + "c.wav,z\n" * 1000)
+    said = r"list\.csv .*row that begins in line 3 never ends: is a quote missing"
+    with pytest.raises(ConfigurationError, match=said):
+        runs.run([], tmp_path / "out", sources={"manifests": [source / "list.csv"]})
+
+
+def test_nor_is_what_follows_lost_where_it_is_too_much_to_look_for_its_end(source):
+    rows = "c.wav,z\n" * 1_300_000
+    (source / "list.csv").write_text(f'path,text\na.wav,x\n"b.wav,y\n{rows}"d.wav",\n')
+    with pytest.raises(ConfigurationError, match="row that begins in line 3 is too long"):
+        list(read_manifest(source / "list.csv", "/out"))
+
+
+def test_one_line_beyond_all_measure_is_one_bad_row(source):
+    (source / "list.csv").write_text(f'path,text\na.wav,"{"x" * 10_000_000}"\nb.wav,y\n')
+    bad, good = read_manifest(source / "list.csv", "/out")
+    assert bad == BadRow(str(source / "list.csv"), 2, "it is longer than 10,000,000 characters")
+    assert (good.path, good.line) == (str(source / "b.wav"), 3)
+
+
+def test_names_that_no_file_can_have_are_bad_rows(runs, source, tmp_path):
+    path = source / "list.jsonl"
+    path.write_text(
+        '{"path": "x\\ud83d.wav"}\n'
+        '{"path": "file:///tmp/x%00.wav"}\n'
+        '{"path": "c.wav", "output": "x\\ud83d.wav"}\n'
+        '{"path": "c.wav", "output": "file:///out/x%00.wav"}\n'
+        '{"path": "a.wav"}\n'
+    )
+    summary = runs.run([], tmp_path / "out", sources={"manifests": [path]})
+    assert (summary.inputs, summary.bad_rows, summary.exit_status) == (1, 4, 1)
+    first, _, third, _ = runs.notes.plan.bad_rows_first
+    assert first.endswith("'x\\ud83d.wav' is no path")
+    assert "is no path below the output folder" in third
+
+
+def test_the_outcomes_are_json_and_text_whatever_a_manifest_carries(runs, source, tmp_path):
+    (source / "a.jsonl").write_text(
+        '{"path": "a.wav", "snr": NaN, "list": [Infinity, 1e999, 1.5], "half": "\\ud83d"}\n'
+    )
+    (source / "b.csv").write_bytes(b"path,text\ndeep/b.wav,caf\xe9 \xc3\xa9\n")
+    manifests = [source / "a.jsonl", source / "b.csv"]
+    runs.run([], tmp_path / "out", sources={"manifests": manifests})
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    carried = [
+        json.loads(line, parse_constant=refuse)["manifest"]
+        for line in (tmp_path / "out/outcomes.jsonl").read_text("utf-8").splitlines()
+    ]
+    assert sorted(carried, key=str) == [
+        {"snr": None, "list": [None, None, 1.5], "half": "\\ud83d"},
+        {"text": "caf\\xe9 é"},
+    ]
+
+
+def test_what_an_earlier_version_carried_becomes_json_too():
+    outcome = Outcome(input="/a.wav", output=None, status=OutcomeStatus.QUARANTINED)
+    line = line_of(outcome, {"snr": float("nan"), "text": "caf\udce9"})
+    assert json.loads(line)["manifest"] == {"snr": None, "text": "caf\\xe9"}
+
+
+def test_a_column_that_is_nested_too_deep_is_a_bad_row(source):
+    (source / "list.jsonl").write_text(
+        '{"path": "a.wav", "x": ' + "[" * 500 + "]" * 500 + '}\n{"path": "b.wav", "x": [[]]}\n'
+    )
+    bad, good = read_manifest(source / "list.jsonl", "/out")
+    assert (bad.line, good.line) == (1, 2)
+    assert "nested more than 100 deep" in bad.reason
+
+
+def test_odd_values_in_parquet_are_carried_as_text(source):
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet as pq
+
+    moment = pa.array([1_700_000_000_000_000_123, None]).cast(pa.timestamp("ns"))
+    not_text = pa.array([b"caf\xe9", b"caf\xc3\xa9"]).view(pa.string())
+    columns = {
+        "path": pa.array([b"caf\xe9.wav", b"b.wav"]).view(pa.string()),
+        "at": moment,
+        "took": pa.array([123, 1_000_000_000]).cast(pa.duration("ns")),
+        "text": not_text,
+        "both": pa.StructArray.from_arrays([moment, not_text], ["at", "text"]),
+        "some": pa.ListArray.from_arrays(pa.array([0, 1, 2]), not_text),
+        "kind": pa.ExtensionArray.from_storage(pa.opaque(moment.type, "", ""), moment),
+        "snr": pa.array([float("nan"), 1.5]),
+        "bytes": pa.array([b"\xff", b"a"]),
+    }
+    pq.write_table(pa.table(columns), source / "list.parquet")
+    odd, plain = read_manifest(source / "list.parquet", "/out")
+    assert odd.path == str(source / os.fsdecode(b"caf\xe9.wav"))
+    text, at = "caf\\xe9", "2023-11-14 22:13:20.000000123"
+    told = json.loads(odd.carried)
+    assert told.pop("took") in {"123", "0 days 00:00:00.000000123"}  # with pandas
+    assert told == {
+        "at": at,
+        "text": text,
+        "both": {"at": at, "text": text},
+        "some": [text],
+        "kind": at,
+        "snr": None,
+        "bytes": "\\xff",
+    }
+    assert plain.path == str(source / "b.wav")
+    assert json.loads(plain.carried)["both"] == {"at": None, "text": "café"}
+    assert json.loads(plain.carried)["took"] == "0:00:01"
 
 
 def test_names_that_are_not_text_come_through(source):

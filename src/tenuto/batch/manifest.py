@@ -12,27 +12,22 @@ by its number.
 
 from __future__ import annotations
 
-import csv
 import json
 import os
-from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO, TypeAlias
+from collections.abc import Iterator
+from typing import BinaryIO
 
 from tenuto.audio.names import path_from_text, path_text
-from tenuto.errors import ConfigurationError
 
+from .columns import FOUND, OUTPUT, PATHS, Row, unusable_manifest
+from .csv_rows import csv_rows
 from .inputs import BadRow, Input
+from .parquet_rows import parquet_rows
+from .plain import plain
 
 __all__ = ["read_list", "read_manifest"]
 
-_COLUMNS = ("input", "path", "audio_filepath")
-_OUTPUT = "output"
 _BLOCK = 1 << 16
-_LONGEST_ROW = 10_000_000  # characters: beyond that it is no manifest
-_FOUND = " or ".join((", ".join(_COLUMNS[:-1]), _COLUMNS[-1]))
-
-Row: TypeAlias = Mapping[str, Any] | str
-"""Columns by name; or what is wrong."""
 
 
 def read_manifest(path: str | os.PathLike[str], folder: str) -> Iterator[Input | BadRow]:
@@ -41,20 +36,22 @@ def read_manifest(path: str | os.PathLike[str], folder: str) -> Iterator[Input |
     Raises ConfigurationError where it cannot be read, or is none.
     """
     path = os.path.abspath(path)
-    readers = {".csv": _csv, ".jsonl": _json_lines, ".ndjson": _json_lines, ".parquet": _parquet}
+    readers = {
+        ".csv": csv_rows,
+        ".jsonl": _json_lines,
+        ".ndjson": _json_lines,
+        ".parquet": parquet_rows,
+    }
     reader = readers.get(os.path.splitext(path)[1].lower())
     if reader is None:
-        raise ConfigurationError(
-            f"the manifest {path_text(path)}", "give a file called .csv, .jsonl or .parquet"
-        )
+        raise unusable_manifest(path, "give a file called .csv, .jsonl or .parquet")
     places = _Places(os.path.dirname(path), folder)
     source = path_text(path)
     try:
         for line, row in reader(path):
             yield _input_of(row, places, source, line)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise ConfigurationError(f"the manifest {source}", reason) from error
+        raise unusable_manifest(path, error.strerror or str(error)) from error
 
 
 def read_list(stream: BinaryIO, *, null: bool) -> Iterator[Input | BadRow]:
@@ -93,55 +90,37 @@ class _Places:
 def _input_of(row: Row, places: _Places, source: str, line: int) -> Input | BadRow:
     if isinstance(row, str):
         return BadRow(source, line, row)
-    column = next((name for name in _COLUMNS if row.get(name) not in (None, "")), None)
+    column = next((name for name in PATHS if row.get(name) not in (None, "")), None)
     if column is None:
-        return BadRow(source, line, f"no path in a column {_FOUND}")
-    path, output = row[column], row.get(_OUTPUT)
-    if not _is_path(path):
-        return BadRow(source, line, f"{path!r:.100} is no path")
-    path = places.absolute(str(path_from_text(path)))
-    carried = {name: value for name, value in row.items() if name not in (column, _OUTPUT)}
-    text = json.dumps(carried, default=str) if carried else None
+        return BadRow(source, line, f"no path in a column {FOUND}")
+    named, output = _path_of(row[column]), row.get(OUTPUT)
+    if named is None:
+        return BadRow(source, line, f"{row[column]!r:.100} is no path")
+    path = places.absolute(named)
+    try:
+        carried = plain({name: row[name] for name in row if name not in (column, OUTPUT)})
+    except ValueError as error:
+        return BadRow(source, line, f"a column cannot be carried over: {error}")
+    text = json.dumps(carried) if carried else None
     if output in (None, ""):
         return Input(path, places.of(path), carried=text, source=source, line=line)
-    place = places.named(str(path_from_text(output))) if _is_path(output) else None
+    result = _path_of(output)
+    place = None if result is None else places.named(result)
     if place is None:
         told = f"the output {output!r:.100} is no path below the output folder"
         return BadRow(source, line, told)
     return Input(path, place, named=True, carried=text, source=source, line=line)
 
 
-def _is_path(value: object) -> bool:
-    return isinstance(value, str) and "\0" not in value
-
-
-def _csv(path: str) -> Iterator[tuple[int, Row]]:
-    csv.field_size_limit(_LONGEST_ROW)
-    with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:  # noqa: PTH123
-        reader = csv.reader(file)
-        try:
-            header = next(reader, [])
-        except csv.Error as error:
-            raise ConfigurationError(
-                f"the manifest {path_text(path)}", f"its first line cannot be read: {error}"
-            ) from error
-        if not set(_COLUMNS) & set(header):
-            raise ConfigurationError(
-                f"the manifest {path_text(path)}", f"its first line names no column {_FOUND}"
-            )
-        while True:
-            line = reader.line_num + 1
-            try:
-                values = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                yield line, str(error)
-                continue
-            if len(values) > len(header):
-                yield line, f"it has {len(values)} fields, and there are {len(header)} columns"
-            elif values:
-                yield line, dict(zip(header, values, strict=False))
+def _path_of(value: object) -> str | None:
+    """The path that ``value`` names; None where nothing can be called so."""
+    if not isinstance(value, str):
+        return None
+    path = str(path_from_text(value))
+    try:
+        return None if b"\0" in os.fsencode(path) else path
+    except UnicodeEncodeError:  # half a pair of surrogates
+        return None
 
 
 def _json_lines(path: str) -> Iterator[tuple[int, Row]]:
@@ -155,28 +134,6 @@ def _json_lines(path: str) -> Iterator[tuple[int, Row]]:
                 yield number, f"it is no JSON: {error}"
                 continue
             yield number, row if isinstance(row, dict) else "it is no JSON object"
-
-
-def _parquet(path: str) -> Iterator[tuple[int, Row]]:
-    try:
-        from pyarrow import ArrowException, parquet
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            f"the manifest {path_text(path)}", "pip install 'tenuto[parquet]'"
-        ) from error
-    try:
-        with parquet.ParquetFile(path) as file:
-            if not set(_COLUMNS) & set(file.schema_arrow.names):
-                raise ConfigurationError(
-                    f"the manifest {path_text(path)}", f"it has no column {_FOUND}"
-                )
-            line = 0
-            for batch in file.iter_batches(batch_size=_BLOCK // 64):
-                for row in batch.to_pylist():
-                    line += 1
-                    yield line, row
-    except ArrowException as error:
-        raise ConfigurationError(f"the manifest {path_text(path)}", str(error)) from error
 
 
 def _split(stream: BinaryIO, end: bytes) -> Iterator[bytes]:

@@ -13,6 +13,7 @@ from tenuto.errors import FaultClass
 from tenuto.journal import Outcome, OutcomeStatus
 
 from .keys import from_key
+from .plain import plain
 
 __all__ = ["Entry", "entry_of", "line_of", "values_of"]
 
@@ -52,7 +53,9 @@ def entry_of(row: tuple[Any, ...], folder: str) -> Entry:
         modified_ns=content[2],
         parameters=content[3],
     )
-    return Entry(number, outcome, None if carried is None else json.loads(carried))
+    # Earlier versions wrote NaN.
+    columns = None if carried is None else json.loads(carried, parse_constant=lambda _: None)
+    return Entry(number, outcome, columns)
 
 
 def values_of(outcome: Outcome) -> dict[str, Any]:
@@ -79,7 +82,11 @@ def line_of(outcome: Outcome, carried: Mapping[str, Any] | None) -> bytes:
     told = outcome.to_dict()
     if carried is not None:
         told["manifest"] = carried
-    return json.dumps(told, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+    try:
+        text = json.dumps(told, ensure_ascii=False, allow_nan=False).encode()
+    except ValueError:
+        text = json.dumps(plain(told), ensure_ascii=False).encode()
+    return text + b"\n"
 
 
 def _text(text: str | None) -> str | None:
