@@ -6,6 +6,7 @@ import io
 import json
 import os
 import sys
+import tracemalloc
 
 import pytest
 
@@ -313,6 +314,44 @@ def test_names_with_line_breaks_need_nul(source, monkeypatch):
     assert row.place == "two\nlines.wav"
     (bad,) = read_list(io.BytesIO(b"a.wav\0b.wav\0"), null=False)
     assert bad == BadRow("standard input", 1, "there is a NUL in it: are they ended by NUL?")
+
+
+def test_a_list_from_windows_names_the_same_files(source, monkeypatch):
+    monkeypatch.chdir(source)
+    rows = list(read_list(io.BytesIO(b"a.wav\r\n\r\nc.wav\r\n"), null=False))
+    assert [(row.place, row.line) for row in rows] == [("a.wav", 1), ("c.wav", 3)]
+    (row,) = read_list(io.BytesIO(b"a.wav\r\0"), null=True)
+    assert row.place == "a.wav\r"
+
+
+def test_a_list_of_lines_is_not_taken_for_one_ended_by_nul(source, monkeypatch):
+    monkeypatch.chdir(source)
+    (bad,) = read_list(io.BytesIO(b"a.wav\nb.wav\n"), null=True)
+    told = "there are line breaks in it and no NUL: leave out -0?"
+    assert bad == BadRow("standard input", 1, told)
+    (bad,) = read_list(io.BytesIO(b"recordings/of/a/night.wav\n" * 100_000), null=True)
+    assert bad.reason == told
+    one, other = read_list(io.BytesIO(b"two\nlines.wav\0two\nothers.wav"), null=True)
+    assert (one.place, other.place) == ("two\nlines.wav", "two\nothers.wav")
+
+
+def test_a_path_without_an_end_is_a_bad_row_and_takes_neither_memory_nor_time(source):
+    class Long(io.RawIOBase):
+        blocks = 1_000
+
+        def read(self, size):
+            self.blocks -= 1
+            return b"x" * size if self.blocks > 0 else b"\nb.wav" if self.blocks == 0 else b""
+
+    tracemalloc.start()
+    try:
+        bad, good = read_list(Long(), null=False)
+        memory = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert bad == BadRow("standard input", 1, "it is longer than 1,000,000 bytes")
+    assert good.path.endswith("/b.wav")
+    assert memory < 6_000_000
 
 
 def test_a_long_list_is_not_held_in_memory(source):

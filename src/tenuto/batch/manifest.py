@@ -28,6 +28,10 @@ from .plain import plain
 __all__ = ["read_list", "read_manifest"]
 
 _BLOCK = 1 << 16
+_LONGEST_PATH = 1_000_000
+"""Bytes: beyond that it is none, on any system."""
+
+_STANDARD_INPUT = "standard input"
 
 
 def read_manifest(path: str | os.PathLike[str], folder: str) -> Iterator[Input | BadRow]:
@@ -55,14 +59,30 @@ def read_manifest(path: str | os.PathLike[str], folder: str) -> Iterator[Input |
 
 
 def read_list(stream: BinaryIO, *, null: bool) -> Iterator[Input | BadRow]:
-    """The paths in ``stream``: one a line, or, if ``null``, each ended by a NUL."""
+    """The paths in ``stream``: one a line, or, if ``null``, each ended by a NUL.
+
+    A line ends with a line feed, or with a carriage return and a line feed.
+    """
     places = _Places(os.getcwd(), "")  # noqa: PTH109
-    for line, name in enumerate(_split(stream, b"\0" if null else b"\n"), start=1):
-        if b"\0" in name:
-            yield BadRow("standard input", line, "there is a NUL in it: are they ended by NUL?")
+    for line, (name, ended) in enumerate(_split(stream, b"\0" if null else b"\n"), start=1):
+        if not null:
+            name = name.removesuffix(b"\r")  # noqa: PLW2901
+        wrong = _what_is_wrong(name, only_one=null and line == 1 and not ended)
+        if wrong:
+            yield BadRow(_STANDARD_INPUT, line, wrong)
         elif name:
             path = places.absolute(os.fsdecode(name))
-            yield Input(path, places.of(path), source="standard input", line=line)
+            yield Input(path, places.of(path), source=_STANDARD_INPUT, line=line)
+
+
+def _what_is_wrong(name: bytes, *, only_one: bool) -> str | None:
+    if b"\0" in name:
+        return "there is a NUL in it: are they ended by NUL?"
+    if only_one and b"\n" in name:
+        return "there are line breaks in it and no NUL: leave out -0?"
+    if len(name) > _LONGEST_PATH:
+        return f"it is longer than {_LONGEST_PATH:,} bytes"
+    return None
 
 
 class _Places:
@@ -136,10 +156,22 @@ def _json_lines(path: str) -> Iterator[tuple[int, Row]]:
             yield number, row if isinstance(row, dict) else "it is no JSON object"
 
 
-def _split(stream: BinaryIO, end: bytes) -> Iterator[bytes]:
-    rest = b""
+def _split(stream: BinaryIO, end: bytes) -> Iterator[tuple[bytes, bool]]:
+    """What is in ``stream``, each with whether it has been ended by ``end``.
+
+    Of what is longer than any path is, only a little too much.
+    """
+    held = bytearray()
     while block := stream.read(_BLOCK):
-        *whole, rest = (rest + block).split(end)
-        yield from whole
-    if rest:
-        yield rest
+        *whole, rest = block.split(end)
+        for part in whole:
+            yield bytes(_grown(held, part)), True
+            held.clear()
+        _grown(held, rest)
+    if held:
+        yield bytes(held), False
+
+
+def _grown(held: bytearray, part: bytes) -> bytearray:
+    held += part[: _LONGEST_PATH + 1 - len(held)]
+    return held
