@@ -39,7 +39,7 @@ def test_a_folder_is_enhanced_and_its_summary_adds_up(tenuto, recordings):
     ended = tenuto("enhance", "in", "-o", "out", *FAST)
     assert ended.exit_code == 0
     assert "3 recordings into out" in ended.stderr
-    assert "1 in the folders not called like sound, and ignored" in ended.stderr
+    assert "1 ignored: not called like sound" in ended.stderr
     assert "3  enhanced             3 steady" in ended.stdout
     assert "3  in all" in ended.stdout
     assert "tenuto outcomes out" in ended.stdout

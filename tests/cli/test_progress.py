@@ -42,7 +42,7 @@ def test_it_begins_with_what_there_is_to_do_and_what_is_not(said):
         "1,000,000 finished earlier, and left alone",
         "1 of these are kept although their input is gone",
         "12 in quarantine, and left there",
-        "3 ignored: not called like sound, or a result themselves",
+        "3 ignored: not called like sound, or written by an earlier run",
         "1 named more than once, and done once",
         "4,321 done again: the input has changed",
         "/in/a.flac becomes /out/a.flac.wav",

@@ -69,7 +69,7 @@ class Reporter:
             (summary.finished_earlier, "finished earlier, and left alone"),
             (plan.without_input, "of these are kept although their input is gone"),
             (summary.quarantined_earlier, "in quarantine, and left there"),
-            (plan.ignored, "ignored: not called like sound, or a result themselves"),
+            (plan.ignored, "ignored: not called like sound, or written by an earlier run"),
             (plan.repeated, "named more than once, and done once"),
         ):
             if number:

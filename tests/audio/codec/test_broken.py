@@ -49,3 +49,9 @@ def test_a_look_at_the_header_raises_nothing_but_decode_errors(broken, path):
     else:
         assert source.rate >= 1
         assert source.channels >= 1
+
+
+def test_a_folder_that_may_not_be_read_says_what_to_permit(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.access", lambda *_: False)  # of a user who is not allowed everything
+    with pytest.raises(DecodeError, match="a folder that may not be read by this user"):
+        decode(tmp_path)

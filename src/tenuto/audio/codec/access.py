@@ -138,7 +138,10 @@ def check_readable(descriptor: int) -> None:
 def _open(path: StrOrBytesPath) -> int:
     try:
         # A device may act on being opened, so it is not opened to find out that it is one.
-        _check(os.stat(path))  # noqa: PTH116 - a path may be bytes
+        status = os.stat(path)  # noqa: PTH116 - a path may be bytes
+        if stat.S_ISDIR(status.st_mode) and not os.access(path, os.R_OK | os.X_OK):
+            raise DecodeError("is a folder that may not be read by this user; permit it")
+        _check(status)
         return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except ValueError:
         raise DecodeError("has a name with a NUL in it; check the name") from None
