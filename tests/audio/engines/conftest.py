@@ -17,6 +17,7 @@ from tenuto.audio.engines.wiener import Wiener
 
 ENHANCERS = (DeepFilterNet, Dtln, RNNoise, Wiener)
 RATE = 16_000
+READINGS = Path(__file__).parents[3] / "samples" / "readings"
 
 
 def runnable(engine_class):

@@ -6,8 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import soundfile
 
-from .conftest import RATE, at_rate, lag_seconds, si_sdr
+from .conftest import RATE, READINGS, at_rate, lag_seconds, si_sdr
 
 
 def mono(samples):
@@ -44,6 +45,28 @@ def test_a_sound_of_a_few_samples_keeps_its_length(engine, frames):
     samples = np.full((frames, 1), 0.1, np.float32)
     for rate in (8_000, 192_000):
         assert engine.enhance(samples, rate).shape == (frames, 1)
+
+
+@pytest.mark.parametrize(
+    "reading",
+    ["01 had then leisure.wav", "07 telephone.wav", "12 studio.flac", "14 camera.wav"],
+)
+def test_the_output_never_begins_louder_than_the_input(enhancer, reading):
+    samples, rate = soundfile.read(READINGS / reading, dtype="float32", always_2d=True)
+    samples = np.ascontiguousarray(samples[: 3 * rate, :1])
+    enhanced = enhancer.enhance(samples, rate)
+    for seconds in (0.001, 0.01, 0.05):
+        beginning = slice(round(seconds * rate))
+        assert np.abs(enhanced[beginning]).max() <= np.abs(samples[beginning]).max()
+
+
+def test_a_recording_that_begins_silent_comes_out_so(enhancer, speech):
+    """Not even a trace of what is said two seconds later may be heard in its first moments."""
+    word = speech[np.argmax(np.abs(speech)) :][: RATE // 4]
+    samples = np.zeros((3 * RATE, 1), np.float32)
+    samples[2 * RATE - len(word) : 2 * RATE, 0] = word[::-1]  # loudest just there
+    enhanced = enhancer.enhance(samples, RATE)
+    assert np.abs(enhanced[:RATE]).max() < 1e-3 * np.abs(word).max()
 
 
 def test_silence_stays_silence(engine):

@@ -83,15 +83,40 @@ def test_a_silent_channel_is_not_worked_on():
     np.testing.assert_array_equal(enhanced[:, 1], samples[:, 1])
 
 
-def test_the_beginning_is_heard_twice_and_given_once():
+def all_heard(samples, warm_up, hop=1):
     heard = []
-    engine = FakeEngine(change=lambda block: (heard.append(block.copy()), block)[1], hop=1)
-    engine.warm_up = 0.5
-    samples = noise(RATE)
+    engine = FakeEngine(change=lambda block: (heard.append(block.copy()), block)[1], hop=hop)
+    engine.warm_up = warm_up
     engine.enhance(samples, RATE)
-    every = np.concatenate(heard)
-    np.testing.assert_array_equal(every[: RATE // 2], every[RATE // 2 : RATE])
-    np.testing.assert_array_equal(every[RATE // 2 :][:RATE], samples[:, 0])
+    return np.concatenate(heard)
+
+
+def test_the_beginning_is_heard_twice_and_given_once():
+    samples = noise(RATE)
+    every = all_heard(samples, warm_up=0.5)
+    warm_up, approach = RATE // 2, RATE // 10
+    np.testing.assert_array_equal(every[:warm_up], samples[:warm_up, 0])
+    np.testing.assert_array_equal(every[warm_up + approach :][:RATE], samples[:, 0])
+
+
+@pytest.mark.parametrize("frames", [3 * RATE, RATE, RATE // 20, 3])
+def test_what_an_engine_hears_leads_up_to_the_beginning_without_a_jump(frames):
+    """A jump would be heard in the first sample, louder than all that was recorded there."""
+    samples = np.sin(np.arange(frames) * 2 * np.pi * 103 / RATE + 1)[:, None].astype(np.float32)
+    every = all_heard(samples, warm_up=2.0)
+    warm_up = min(2 * RATE, frames + RATE // 50)
+    beginning = warm_up + min(warm_up, RATE // 10)
+    near = min(frames, RATE // 20)
+    np.testing.assert_array_equal(every[beginning:][:near], samples[:near, 0])
+    around = every[beginning - near : beginning + near]
+    assert np.abs(np.diff(around)).max() <= 2 * np.pi * 103 / RATE * 1.001
+
+
+def test_the_windows_of_an_engine_lie_where_they_lie_without_a_warm_up():
+    samples = noise(3 * RATE)
+    every = all_heard(samples, warm_up=2.0, hop=128)
+    hops = every[: len(every) // 128 * 128].reshape(-1, 128)
+    assert (hops == samples[:128, 0]).all(axis=1).sum() == 2
 
 
 def test_a_state_is_given_back_when_the_engine_fails():

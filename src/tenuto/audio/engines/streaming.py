@@ -31,6 +31,9 @@ _ROOM = 8 * 2**20
 
 _LEAST_PER_SECOND = 16
 
+_APPROACH = 0.1
+"""Seconds between the warm-up and the beginning: longer than what any engine overlaps or delays."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stream:
@@ -51,7 +54,9 @@ class StreamingEngine(Engine):
     """
 
     warm_up: ClassVar[float] = 0.0
-    """Seconds of the beginning that are fed once more beforehand, to settle a recurrent state."""
+    """Seconds of the beginning that are fed once more beforehand, to settle a recurrent state.
+
+    The first tenth of a second follows them backwards, so that they lead up to the beginning."""
 
     @abstractmethod
     def open_stream(self, rate: int) -> AbstractContextManager[Stream]:
@@ -137,9 +142,13 @@ class StreamingEngine(Engine):
 
     def _cleaned(self, stream: Stream, blocks: Iterable[Mono], rate: int) -> Iterator[Mono]:
         head, rest = split(blocks, round(self.warm_up * rate))
-        fed = chain((head, head), rest, (silence(stream.delay),))
+        # Backwards up to the beginning: a jump there would be heard, and the end of the warm-up
+        # with it. In whole hops, so that the windows lie as they do without.
+        hops = -(-round(_APPROACH * rate) // stream.hop)
+        lead = np.concatenate((head, head[: hops * stream.hop][::-1]))
+        fed = chain((lead, head), rest, (silence(stream.delay),))
         processed = map(stream.process, framed(fed, stream.hop))
-        return skipped(processed, len(head) + stream.delay)
+        return skipped(processed, len(lead) + stream.delay)
 
 
 def _sounds(survey: Survey, channel: int) -> bool:
