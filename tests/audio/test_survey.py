@@ -13,6 +13,8 @@ from tenuto.audio.sound import chunked
 from tenuto.audio.survey import Surveyor, survey_of
 from tests.thoroughness import REPEATABLE, examples
 
+RATE = 16_000
+
 
 def in_blocks(samples, rate, sizes):
     surveyor = Surveyor(rate, samples.shape[1])
@@ -48,7 +50,47 @@ def test_it_is_that_of_the_whole(frames, channels, rate, sizes, seed):
     assert seen.twins[-1] == (0 if channels > 1 else None)
     if frames:
         assert seen.level == pytest.approx(np.sqrt(np.mean(samples.astype(float) ** 2)), rel=1e-6)
-        assert seen.clipped == pytest.approx(np.mean(np.abs(samples) > 0.95))
+        assert seen.clipped * samples.size == pytest.approx(at_a_ceiling(samples))
+
+
+def at_a_ceiling(samples):
+    lines = [sign * line for line in samples.T for sign in (1, -1)]
+    return sum(np.count_nonzero(line >= top) for line in lines if (top := ceiling(line)))
+
+
+def ceiling(line):
+    top = min(line.max(), np.float32(0.999))
+    if top < 0.5:
+        return None
+    at = line >= top
+    return top if top > 0.99 or (at[1:] & at[:-1]).any() else None
+
+
+@pytest.mark.parametrize("ceiling", [1.0, 0.992, 0.984, 0.980, 0.7])
+def test_a_recording_may_be_clipped_below_full_scale(ceiling):
+    loud = np.sin(np.arange(RATE) * 0.05)[:, None] * 2
+    clipped = np.clip(loud, -1, 1) * ceiling
+    share = np.mean(np.abs(loud) >= 1)
+    assert survey_of(clipped.astype(np.float32), RATE).clipped == pytest.approx(share, rel=0.01)
+
+
+def test_one_side_may_be_clipped_below_the_other():
+    """As positive samples of 8 bits are, by one step."""
+    loud = np.clip(np.sin(np.arange(RATE) * 0.05) * 2, -1, 127 / 128)[:, None]
+    share = np.mean((loud < -0.999) | (loud == 127 / 128))
+    assert survey_of(loud.astype(np.float32), RATE).clipped == pytest.approx(share)
+
+
+@pytest.mark.parametrize("bits", [3, 8, 16])
+def test_a_quiet_recording_is_not_clipped_however_few_values_it_has(bits):
+    noise = np.clip(np.random.default_rng(0).standard_normal((RATE, 1)) * 0.1, -0.45, 0.45)
+    few = np.round(noise * 2 ** (bits - 1)) / 2 ** (bits - 1)
+    assert survey_of(few.astype(np.float32), RATE).clipped == 0
+
+
+def test_the_greatest_value_of_a_loud_recording_is_no_ceiling_by_itself():
+    noise = np.random.default_rng(0).uniform(-0.9, 0.9, (RATE, 2)).astype(np.float32)
+    assert survey_of(noise, RATE).clipped == 0
 
 
 def test_channels_that_differ_late_are_no_twins():

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .ceilings import Ceilings
 from .sound import Samples, blocks_of
 
 __all__ = ["Survey", "Surveyor", "survey_of"]
 
-_FULL_SCALE = 0.999
 _FRAME = 0.02  # seconds
 
 _Line = NDArray[np.float32]
@@ -33,7 +33,8 @@ class Survey:
     level: float
     """Root mean square of all samples."""
     clipped: float
-    """Share of all samples at full scale."""
+    """Share of all samples at a ceiling: full scale, or the greatest value of their channel and
+    sign, where that is half of full scale or more and comes twice in a row."""
     frame: int
     """How many instants each of the ``powers`` is about."""
     powers: NDArray[np.float32]
@@ -71,7 +72,8 @@ class Surveyor:
         self._frames = 0
         self._peaks = np.zeros(channels, np.float32)
         self._families = [list(range(channels))]
-        self._power = self._clipped = 0.0
+        self._ceilings = Ceilings(channels)
+        self._power = 0.0
         self._powers = array("f")  # no list of arrays: a block may be a few milliseconds long
         self._rest = np.zeros(0, np.float32)
         self._crests = array("f")
@@ -84,11 +86,13 @@ class Surveyor:
             return
         channels = np.ascontiguousarray(block.T)  # along which numpy is 50 times as fast
         with np.errstate(over="ignore", invalid="ignore"):  # what is no sound is found by its peak
+            greatest, least = channels.max(axis=1), channels.min(axis=1)
+            self._ceilings.see(channels, greatest, least)
+            for extremes in (greatest, -least):
+                np.maximum(self._peaks, extremes, out=self._peaks)  # keeps a NaN
             magnitude = np.abs(channels)
-            np.maximum(self._peaks, magnitude.max(axis=1), out=self._peaks)  # keeps a NaN
             square = np.square(magnitude)
             self._power += float(np.sum(square, dtype=np.float64))
-            self._clipped += float(np.count_nonzero(magnitude >= _FULL_SCALE))
             self._add_powers(square.mean(axis=0))
             self._add_crests(magnitude.max(axis=0))
         self._families = [part for family in self._families for part in _parted(family, channels)]
@@ -108,7 +112,7 @@ class Surveyor:
             peaks=self._peaks,
             twins=tuple(twins),
             level=(self._power / size) ** 0.5,
-            clipped=self._clipped / size,
+            clipped=self._ceilings.count() / size,
             frame=self._frame,
             powers=np.array(self._powers, np.float32),
             crests=np.array([*self._crests, *begun], np.float32),

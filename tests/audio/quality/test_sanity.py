@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
+import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tenuto.audio.engines.wiener import Wiener
 from tenuto.audio.quality import sanity
 from tenuto.audio.survey import survey_of
 
@@ -62,6 +66,35 @@ def test_a_clipped_output_is_refused_and_a_clipped_input_is_not_held_against_it(
     clipped = np.clip(speech * 4, -1, 1).astype(np.float32)
     assert "clipped" in broken_law(speech, clipped, RATE)
     assert broken_law(clipped, clipped, RATE) is None
+
+
+def as_file(samples, subtype):
+    file = io.BytesIO()
+    soundfile.write(file, samples, RATE, subtype=subtype, format="WAV")
+    file.seek(0)
+    return soundfile.read(file, dtype="float32", always_2d=True)[0]
+
+
+@pytest.mark.parametrize("gain", [6, 12])
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_U8", "ULAW", "ALAW"])
+def test_a_recording_that_was_clipped_is_judged_alike_whatever_its_file_can_hold(
+    speech, gain, subtype
+):
+    """The topmost sample of µ-law is 0.980, that of A-law 0.984; an enhanced one may pass that."""
+    clipped = as_file(np.clip(speech * gain, -1, 1), subtype)
+    assert broken_law(clipped, Wiener().enhance(clipped, RATE), RATE) is None
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_U8", "ULAW", "ALAW"])
+def test_a_recording_that_was_not_clipped_excuses_no_clipped_output(speech, subtype):
+    loud = as_file(speech / np.abs(speech).max() * 0.9, subtype)
+    clipped = np.clip(loud * 1.9, -1, 1)
+    assert "clipped, 0.0% of the input" in broken_law(loud, clipped, RATE)
+
+
+def test_an_output_that_was_cut_off_below_full_scale_is_clipped_too(speech):
+    loud = speech / np.abs(speech).max() * np.float32(0.95)
+    assert "clipped" in broken_law(loud, np.clip(loud, -0.6, 0.6), RATE)
 
 
 def test_a_much_louder_output_is_refused(speech):

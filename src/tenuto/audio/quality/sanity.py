@@ -19,7 +19,7 @@ def broken_law(before: Survey, after: Survey) -> str | None:
     """The first law that ``after`` breaks as an enhancement of ``before``, as a sentence, or None.
 
     The laws: the same shape; finite; not silent where the input was not, neither as a whole (60 dB
-    down) nor for 5 s on end (exact zeros); at most 0.1 % more samples at full scale; at most 6 dB
+    down) nor for 5 s on end (exact zeros); at most 0.1 % more samples at a ceiling; at most 6 dB
     louder.
     """
     if after.shape != before.shape:
