@@ -41,11 +41,14 @@ def test_it_is_that_of_the_whole(frames, channels, rate, sizes, seed):
     frame = max(1, round(0.02 * rate))
     whole = frames // frame * frame
     powers = (samples[:whole] ** 2).mean(axis=1).reshape(-1, frame).mean(axis=1)
-    crests = [np.abs(samples[second : second + rate]).max() for second in range(0, frames, rate)]
+    seconds = [samples[second : second + rate] for second in range(0, frames, rate)]
+    crests = [np.abs(second).max(axis=0) for second in seconds]
+    mean_powers = [np.mean(second.mean(axis=1) ** 2) for second in seconds]
     assert (seen.shape, seen.duration) == (samples.shape, frames / rate)
     assert seen.frame == frame
     np.testing.assert_allclose(seen.powers, powers, rtol=1e-6)
-    np.testing.assert_array_equal(seen.crests, np.array(crests, np.float32))
+    np.testing.assert_array_equal(seen.crests, np.reshape(crests, (-1, channels)))
+    np.testing.assert_allclose(seen.mean_powers, mean_powers, rtol=1e-4, atol=1e-9)
     np.testing.assert_array_equal(seen.peaks, np.abs(samples).max(axis=0, initial=0))
     assert seen.twins[-1] == (0 if channels > 1 else None)
     if frames:
@@ -114,7 +117,9 @@ def test_a_sample_that_is_no_sound_shows_in_the_peak(value):
 def test_twelve_hours_of_sound_take_ten_megabytes_at_most():
     seconds = 60
     survey = survey_of(np.zeros((seconds * 16_000, 1), np.float32), 16_000)
-    a_second = (survey.powers.nbytes + survey.crests.nbytes) / seconds
+    a_second = (
+        sum(each.nbytes for each in (survey.powers, survey.crests, survey.mean_powers)) / seconds
+    )
     assert a_second * 12 * 3600 < 10e6
 
 

@@ -21,7 +21,7 @@ _Line = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Survey:
-    """A sound from afar. It takes 200 bytes for each second of the sound."""
+    """A sound from afar. It takes some 200 bytes for each second, and 4 a channel."""
 
     rate: int
     """In Hz."""
@@ -40,7 +40,9 @@ class Survey:
     powers: NDArray[np.float32]
     """Mean square of each 20 ms, over all channels; without an unfinished end."""
     crests: NDArray[np.float32]
-    """The largest magnitude in each second, over all channels."""
+    """The largest magnitude in each second of each channel, shape (seconds, channels)."""
+    mean_powers: NDArray[np.float32]
+    """Mean square, in each second, of the mean of all channels: little where they cancel out."""
 
     @property
     def channels(self) -> int:
@@ -77,7 +79,9 @@ class Surveyor:
         self._powers = array("f")  # no list of arrays: a block may be a few milliseconds long
         self._rest = np.zeros(0, np.float32)
         self._crests = array("f")
-        self._crest = 0.0
+        self._crest = np.zeros(channels, np.float32)
+        self._mean_powers = array("f")
+        self._mean_power = 0.0  # a sum, until the second is over
 
     def see(self, block: Samples) -> None:
         """The next frames of the sound."""
@@ -93,15 +97,21 @@ class Surveyor:
             magnitude = np.abs(channels)
             square = np.square(magnitude)
             self._power += float(np.sum(square, dtype=np.float64))
-            self._add_powers(square.mean(axis=0))
-            self._add_crests(magnitude.max(axis=0))
+            power = square.mean(axis=0)
+            self._add_powers(power)
+            alone = len(channels) == 1
+            self._add_seconds(magnitude, power if alone else np.square(channels.mean(axis=0)))
         self._families = [part for family in self._families for part in _parted(family, channels)]
         self._frames += len(block)
 
     def survey(self) -> Survey:
         """Of all that was seen."""
         size = max(1, self._frames * len(self._peaks))
-        begun = [self._crest] if self._frames % self._rate else []
+        crests = np.array(self._crests, np.float32)
+        mean_powers = np.array(self._mean_powers, np.float32)
+        if begun := self._frames % self._rate:
+            crests = np.append(crests, self._crest)
+            mean_powers = np.append(mean_powers, np.float32(self._mean_power / begun))
         twins: list[int | None] = [None] * len(self._peaks)
         for family in self._families:
             for other in family[1:]:
@@ -115,7 +125,8 @@ class Surveyor:
             clipped=self._ceilings.count() / size,
             frame=self._frame,
             powers=np.array(self._powers, np.float32),
-            crests=np.array([*self._crests, *begun], np.float32),
+            crests=crests.reshape(len(mean_powers), len(self._peaks)),
+            mean_powers=mean_powers,
         )
 
     def _add_powers(self, line: _Line) -> None:
@@ -126,15 +137,20 @@ class Surveyor:
             self._powers.frombytes(powers.astype(np.float32, copy=False).tobytes())
         self._rest = line[whole:].copy()
 
-    def _add_crests(self, line: _Line) -> None:
+    def _add_seconds(self, magnitude: _Line, mean_power: _Line) -> None:
+        frames = len(mean_power)
         to_the_second = self._rate - self._frames % self._rate
-        starts = [0, *range(to_the_second, len(line), self._rate)]
-        found = np.maximum.reduceat(line, starts)
-        found[0] = np.maximum(found[0], self._crest)  # keeps a NaN
-        ends = (self._frames + len(line)) % self._rate == 0
-        whole = found if ends else found[:-1]
-        self._crests.frombytes(whole.astype(np.float32, copy=False).tobytes())
-        self._crest = 0.0 if ends else float(found[-1])
+        starts = [0, *range(to_the_second, frames, self._rate)]
+        crests = np.maximum.reduceat(magnitude, starts, axis=1).T
+        crests[0] = np.maximum(crests[0], self._crest)  # keeps a NaN
+        sums = np.add.reduceat(mean_power, starts)
+        sums[0] += self._mean_power
+        ends = (self._frames + frames) % self._rate == 0
+        whole = len(starts) if ends else len(starts) - 1
+        self._crests.frombytes(crests[:whole].astype(np.float32, copy=False).tobytes())
+        self._mean_powers.frombytes((sums[:whole] / np.float32(self._rate)).tobytes())
+        self._crest = np.zeros_like(self._crest) if ends else crests[-1].copy()
+        self._mean_power = 0.0 if ends else float(sums[-1])
 
 
 def survey_of(samples: Samples, rate: int) -> Survey:

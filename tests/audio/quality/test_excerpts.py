@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tenuto.audio.quality import excerpts as excerpting
-from tenuto.audio.quality.excerpts import RATE, WINDOW, Excerpts
+from tenuto.audio.quality.excerpts import RATE, WINDOW, Excerpt, Excerpts
 from tenuto.audio.survey import survey_of
 
 
@@ -31,14 +31,14 @@ def speak(samples, rate, start, seconds, random):
 
 
 def test_a_short_recording_is_judged_whole(speech):
-    assert choose_excerpts(speech, RATE) == (slice(0, len(speech)),)
+    assert choose_excerpts(speech, RATE) == (Excerpt(0, len(speech)),)
 
 
 @pytest.mark.parametrize("frames", [0, 1, 100])
 def test_a_recording_may_be_next_to_nothing(frames):
     samples = np.zeros((frames, 1), np.float32)
-    assert choose_excerpts(samples, RATE) == (slice(0, frames),)
-    assert len(cut(samples, 48_000, slice(0, frames))) <= frames
+    assert choose_excerpts(samples, RATE) == (Excerpt(0, frames),)
+    assert len(cut(samples, 48_000, Excerpt(0, frames))) <= frames
 
 
 def test_a_long_recording_is_judged_in_a_few_places_at_bounded_cost(random):
@@ -75,7 +75,7 @@ def test_a_recording_little_longer_than_a_window_has_no_more_excerpts_than_it_fi
 def test_the_meters_hear_one_channel_at_their_own_rate():
     seconds = np.arange(48_000) / 48_000
     left, right = np.sin(2 * np.pi * 440 * seconds), np.zeros(48_000)
-    heard = cut(np.stack([left, right], axis=1).astype(np.float32), 48_000, slice(0, 48_000))
+    heard = cut(np.stack([left, right], axis=1).astype(np.float32), 48_000, Excerpt(0, 48_000))
     assert heard.shape == (RATE,)
     assert heard.dtype == np.float32
     expected = 0.5 * np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE)

@@ -13,6 +13,7 @@ from tenuto.audio.sound import Samples, blocks_of
 from tenuto.audio.survey import Survey, Surveyor, survey_of
 from tenuto.errors import ConfigurationError
 
+from .channels import Soundings, broken_channel
 from .excerpts import Excerpts, Mono, choose_excerpts
 from .meter import Dnsmos, Meter
 from .sanity import broken_law
@@ -90,22 +91,23 @@ class Hearing:
     def __init__(self, gate: Gate, survey: Survey) -> None:
         self._gate = gate
         self._survey = survey
-        self._slices = choose_excerpts(survey, gate.excerpts)
-        self._input = self._output = Excerpts(self._slices)
+        self._excerpts = choose_excerpts(survey, gate.excerpts)
+        self._input, self._input_soundings = self._ears(survey.channels)
+        self._output, self._output_soundings = self._ears(survey.channels)
         self._surveyor = Surveyor(survey.rate, survey.channels)
 
     def before(self, blocks: Iterator[Samples]) -> Iterator[Samples]:
-        """The input, from its beginning; excerpts are taken of it until there are all."""
-        if self._input.complete:
+        """The input, from its beginning; it is listened to until all is heard that is needed."""
+        if self._input.complete and self._input_soundings.complete:
             return blocks
-        self._input = Excerpts(self._slices)
-        return _seen(blocks, self._input.see)
+        self._input, self._input_soundings = self._ears(self._survey.channels)
+        return _seen(blocks, self._input.see, self._input_soundings.see)
 
     def after(self, blocks: Iterator[Samples], channels: int) -> Iterator[Samples]:
         """A new output, from its beginning."""
-        self._output = Excerpts(self._slices)
+        self._output, self._output_soundings = self._ears(channels)
         self._surveyor = Surveyor(self._survey.rate, channels)
-        return _seen(blocks, self._output.see, self._surveyor.see)
+        return _seen(blocks, self._output.see, self._output_soundings.see, self._surveyor.see)
 
     @cached_property
     def quality(self) -> float | None:
@@ -125,8 +127,11 @@ class Hearing:
 
         Raises ConfigurationError where the meter is not installed.
         """
-        if (law := broken_law(self._survey, self._surveyor.survey())) is not None:
-            return self._verdict(0.0, THRESHOLD, None, law, no_worse=False)
+        broken = broken_law(self._survey, self._surveyor.survey())
+        if broken is None:
+            broken = broken_channel(self._input_soundings, self._output_soundings)
+        if broken is not None:
+            return self._verdict(0.0, THRESHOLD, None, broken, no_worse=False)
         heard = list(self._output.heard(self._survey.rate))
         quality = _opinion(self._gate.meter, heard)
         survival = self._survival(heard)
@@ -137,6 +142,10 @@ class Hearing:
         if floor is not None and quality is not None and quality < floor:
             return self._verdict(quality, floor, quality, f"quality {quality:.2f} is below {floor}")
         return self._verdict(sure, THRESHOLD, quality)
+
+    def _ears(self, channels: int) -> tuple[Excerpts, Soundings]:
+        survey = self._survey
+        return Excerpts(self._excerpts), Soundings(survey.frames, survey.rate, channels)
 
     @cached_property
     def _heard(self) -> list[Mono]:
