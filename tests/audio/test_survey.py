@@ -124,16 +124,18 @@ def test_twelve_hours_of_sound_take_ten_megabytes_at_most():
 
 
 def test_so_they_do_while_it_is_made_however_small_its_blocks():
-    surveyor, seconds = Surveyor(48_000, 1), 60
+    surveyor, seconds = Surveyor(48_000, 1), 120
     block = np.zeros((1024, 1), np.float32)
+    taken = []
     tracemalloc.start()
     try:
-        for _ in range(seconds * 48_000 // 1024):
-            surveyor.see(block)
-        taken, _ = tracemalloc.get_traced_memory()
+        for _ in range(2):  # others in this process take some too, but no more as it goes on
+            for _ in range(seconds * 48_000 // 1024):
+                surveyor.see(block)
+            taken.append(tracemalloc.get_traced_memory()[0])
     finally:
         tracemalloc.stop()
-    assert taken / seconds < 400
+    assert (taken[1] - taken[0]) / seconds < 400
 
 
 @settings(max_examples=examples(60), deadline=None, derandomize=REPEATABLE)
