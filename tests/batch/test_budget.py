@@ -36,9 +36,15 @@ def test_a_share_is_said_in_per_cent_or_as_a_number(text, share, shown):
     assert str(budget) == shown
 
 
-@pytest.mark.parametrize("text", ["1", "1.0", "5", "101%", "-1%", "1e-2", "", "%", "one", "1%%"])
-def test_what_could_mean_two_things_or_none_is_refused(text):
+@pytest.mark.parametrize("text", ["5", "101%", "-1%", "1e-2", "", "%", "one", "1%%"])
+def test_what_is_no_share_is_refused(text):
     with pytest.raises(ConfigurationError, match=r"give 1%, or 0\.01"):
+        ErrorBudget.parse(text)
+
+
+@pytest.mark.parametrize("text", ["1", "1.0"])
+def test_what_could_mean_two_things_is_refused_with_a_way_to_say_either(text):
+    with pytest.raises(ConfigurationError, match=r"give 1%, or 100%"):
         ErrorBudget.parse(text)
 
 
@@ -66,7 +72,8 @@ def test_a_budget_that_is_spent_says_so():
     ours = account(0.1, inputs=46)
     assert take(ours, *[GOOD] * 40, BAD, FAIR, FAIR, BAD) is None
     objection = take(ours, FAIR)
-    assert objection.startswith("5 recordings are degraded or quarantined, and the budget of 10%")
+    begins = "stopped when 5 recordings had ended degraded or quarantined, and the budget of 10%"
+    assert objection.startswith(begins)
     assert "allows for 4 of 46; see what went wrong" in objection
 
 
@@ -92,6 +99,20 @@ def test_no_budget_at_all_stops_at_the_first_failure():
     ours = account(0, inputs=10)
     assert take(ours, GOOD) is None
     assert take(ours, FAIR) is not None
+
+
+def test_one_recording_is_one():
+    assert "when 1 recording had ended" in take(account(0, inputs=10), BAD)
+
+
+def test_a_run_that_has_come_to_its_end_is_not_stopped():
+    """There is nothing to go on with: its status is that of what ended."""
+    assert take(account(0.1, inputs=3), GOOD, GOOD, BAD) is None
+    ours = account(0, inputs=5, bad=2, sample=3)
+    ours.forgive(2)
+    assert take(ours, GOOD, GOOD, BAD) is not None
+    assert take(ours, BAD, sampled=False) is not None
+    assert take(ours, BAD, sampled=False) is None
 
 
 def test_what_ended_badly_in_earlier_runs_is_spent_but_says_nothing_of_what_is_to_come():

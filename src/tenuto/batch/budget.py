@@ -19,7 +19,7 @@ from tenuto.machines import Allowance, Prospect
 from .ledger import Ledger
 from .plan import Plan
 
-__all__ = ["FALSE_STOPS", "Account", "ErrorBudget"]
+__all__ = ["FALSE_STOPS", "Account", "ErrorBudget", "Objection"]
 
 FALSE_STOPS = 1e-6
 """The chance that a run is stopped which would have kept to its budget, at most."""
@@ -41,7 +41,10 @@ class ErrorBudget:
         """
         found = _SHARE.fullmatch(text)
         share = -1.0 if found is None else float(found[1]) / (100 if found[2] else 1)
-        if not 0 <= share <= 1 or (share == 1 and "%" not in text):
+        if share == 1 and "%" not in text:
+            remedy = f"{text!r} is one in a hundred, or all: give 1%, or 100%"
+            raise ConfigurationError("the budget", remedy)
+        if not 0 <= share <= 1:
             raise ConfigurationError("the budget", f"{text!r} is no share: give 1%, or 0.01")
         return cls(share)
 
@@ -51,6 +54,12 @@ class ErrorBudget:
     def allowed(self, inputs: int) -> int:
         """How many of ``inputs`` may end so."""
         return int(self.share * inputs + 1e-9)  # 0.07 * 100 is a little less than 7
+
+
+class Objection(str):
+    """Why a run is stopped that cannot keep to its budget. The same again would be stopped too."""
+
+    __slots__ = ()
 
 
 class Account:
@@ -68,6 +77,7 @@ class Account:
         self._bad_elsewhere = bad
         self._ended = 0
         self._bad = 0
+        self._following = 0
 
     @classmethod
     def of(cls, budget: ErrorBudget, plan: Plan, ledger: Ledger) -> Self:
@@ -81,6 +91,7 @@ class Account:
     def forgive(self, count: int) -> None:
         """So many that ended badly before are tried again, when others have shown the way."""
         self._bad_elsewhere -= count
+        self._following += count
 
     def take(self, status: OutcomeStatus, *, sampled: bool = True) -> None:
         """A recording has ended; ``sampled``: its turn came at random."""
@@ -90,9 +101,12 @@ class Account:
             self._bad += bad
         else:
             self._bad_elsewhere += bad
+            self._following -= 1
 
-    def objection(self) -> str | None:
-        """Why the run should stop; None: it may go on."""
+    def objection(self) -> Objection | None:
+        """Why the run should stop; None: it may go on, or has come to its end."""
+        if self._ended >= self._sample and not self._following:
+            return None
         left = self._allowed - self._bad_elsewhere
         prospect = Allowance(self._sample, left, FALSE_STOPS).prospect(self._ended, self._bad)
         if prospect is Prospect.OPEN:
@@ -100,11 +114,15 @@ class Account:
         budget = f"the budget of {self._budget} allows for {self._allowed:,} of {self._inputs:,}"
         bad = self._bad_elsewhere + self._bad
         if prospect is Prospect.SPENT:
-            found = f"{bad:,} recordings are degraded or quarantined, and {budget}"
+            # More may end so before it has stopped: what is in hand is finished.
+            recordings = "1 recording" if bad == 1 else f"{bad:,} recordings"
+            found = f"stopped when {recordings} had ended degraded or quarantined, and {budget}"
         else:
             found = (
                 f"{self._bad:,} of the first {self._ended:,} recordings ended degraded or "
                 f"quarantined, and {budget}: a run within its budget comes to that less than once "
                 "in a million times"
             )
-        return f"{found}; see what went wrong, then go on with a larger budget, or without one"
+        return Objection(
+            f"{found}; see what went wrong, then go on with a larger budget, or without one"
+        )
