@@ -61,6 +61,20 @@ def test_a_package_that_is_missing_is_named_with_its_extra(tenuto, monkeypatch):
     assert "without soxr: pip install 'tenuto[audio]'" in ended.stdout
 
 
+@pytest.mark.parametrize("folder", ["file", "file/below"])
+def test_a_journal_that_cannot_be_written_is_no_good(tenuto, tmp_path, monkeypatch, folder):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TENUTO_JOURNAL", folder)
+    monkeypatch.setattr(doctor, "_try", lambda *what: doctor._Finding(*what, works=True, detail=""))
+    ended = tenuto("doctor")
+    assert ended.exit_code == 1
+    line = next(line for line in ended.stdout.splitlines() if "journal" in line)
+    assert line.split()[0] == "no"
+    assert "cannot be written: " in line
+    assert "set TENUTO_JOURNAL" in line
+    assert "Nothing works for: journal." in ended.stdout
+
+
 def test_without_the_audio_extra_the_doctor_says_what_to_install(tenuto, monkeypatch):
     monkeypatch.setitem(sys.modules, "tenuto.audio.engines", None)
     ended = tenuto("doctor")

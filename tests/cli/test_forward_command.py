@@ -43,6 +43,13 @@ def test_what_a_dead_server_was_not_told_is_said_and_kept(tenuto, server, folder
     assert len(server.events()) == 1
 
 
+def test_without_a_destination_the_ways_to_name_one_are_told(tenuto, folder, monkeypatch):
+    monkeypatch.delenv("SENTRY_DSN", raising=False)
+    ended = tenuto("forward", "--journal", folder)
+    assert ended.exit_code == 2
+    assert "--sentry, --redis, --otlp or --notify, or set SENTRY_DSN" in ended.stderr
+
+
 def test_a_dsn_that_is_none_ends_the_command(tenuto, folder):
     ended = tenuto("forward", "--sentry", "nonsense", "--journal", folder)
     assert ended.exit_code == 2

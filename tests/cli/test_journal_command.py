@@ -50,7 +50,7 @@ def test_damage_is_found(tenuto, folder, monkeypatch):
 
 
 def test_pruning_says_what_went(tenuto, folder):
-    ended = tenuto("journal", "prune", "--journal", folder, "--max-age", 30, "--max-size", "2G")
+    ended = tenuto("journal", "prune", "--journal", folder, "--max-age", "30d", "--max-size", "2G")
     assert ended.exit_code == 0
     assert ended.stdout.startswith("0 records gone, 0.")
 
@@ -58,7 +58,23 @@ def test_pruning_says_what_went(tenuto, folder):
 def test_a_size_that_is_none_is_refused(tenuto, folder):
     ended = tenuto("journal", "prune", "--journal", folder, "--max-size", "a lot")
     assert ended.exit_code == 2
-    assert "write 500M or 2G" in ended.stderr
+    assert "write 500M, 2GB or 1.5GiB" in ended.stderr
+    for option, value in (("--max-size", "0"), ("--max-age", "0s")):
+        ended = tenuto("journal", "prune", "--journal", folder, option, value)
+        assert ended.exit_code == 2
+        assert "give a number above zero" in ended.stderr
+
+
+def test_an_age_is_said_as_everywhere(tenuto, folder):
+    ended = tenuto("journal", "prune", "--journal", folder, "--max-age", "30")
+    assert ended.exit_code == 2
+    assert "write 30m, 12h or 2d" in ended.stderr
+
+
+def test_the_help_tells_whole_sentences(tenuto):
+    lines = tenuto("journal", "--help").stdout.partition("Commands:")[2].strip().splitlines()
+    assert [line[-1] for line in lines] == ["."] * 3
+    assert "..." not in "".join(lines)
 
 
 def test_pruning_while_another_does_says_so(tenuto, folder):

@@ -2,6 +2,7 @@
 
 import re
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -48,6 +49,20 @@ def test_promtool_finds_nothing_wrong_with_them(folder):
         timeout=60,
     )
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
+
+
+def test_a_port_that_is_taken_is_named_with_a_remedy(folder):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        told = subprocess.run(
+            command("--journal", folder, "--serve", port),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert told.returncode == 2
+    assert f"port {port}: Address already in use; give another" in told.stderr
 
 
 @pytest.fixture

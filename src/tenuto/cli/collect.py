@@ -9,10 +9,11 @@ import click
 
 from tenuto.clock import SYSTEM_CLOCK
 from tenuto.errors import ConfigurationError, FaultClass, classify
-from tenuto.journal import open_journal
 from tenuto.reporting.bus import Collector
 
-from .terminal import complain, count, make_console, plain
+from .opening import open_to_write
+from .terminal import Refusal, complain, count, make_console
+from .values import NAME
 
 __all__ = ["command"]
 
@@ -22,7 +23,13 @@ _PAUSE = 2.0  # seconds before another try
 
 @click.command("collect")
 @click.argument("url")
-@click.option("--journal", metavar="PATH", required=True, help="The folder of the central journal.")
+@click.option(
+    "--journal",
+    type=NAME,
+    metavar="PATH",
+    required=True,
+    help="The folder of the central journal.",
+)
 @click.option("--once", is_flag=True, help="Take in what is there, and end.")
 def command(url: str, *, journal: str, once: bool) -> None:
     """Take what `tenuto forward --redis URL` has sent into a central journal, until interrupted.
@@ -30,12 +37,11 @@ def command(url: str, *, journal: str, once: bool) -> None:
     It may be stopped and started at any time, and several may run: each record is there once.
     """
     out, err = make_console(), make_console(stderr=True)
-    with open_journal(journal) as kept:
+    with open_to_write(journal) as kept:
         try:
             collector = Collector(url, kept)
         except ConfigurationError as error:
-            complain(err, plain(str(error)))
-            sys.exit(2)
+            raise Refusal(str(error)) from error
         new = 0
         try:
             while True:
@@ -51,7 +57,7 @@ def command(url: str, *, journal: str, once: bool) -> None:
                     if once:
                         break
                     continue
-                complain(err, plain(f"{type(trouble).__name__}: {trouble}"))
+                complain(err, f"{type(trouble).__name__}: {trouble}")
                 if once:
                     sys.exit(1)
                 SYSTEM_CLOCK.sleep(_PAUSE)

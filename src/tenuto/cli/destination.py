@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from tenuto.errors import ConfigurationError
@@ -34,6 +35,10 @@ def readers_for(
     given = [option for option, value in options.items() if value is not None]
     if len(given) > 1:
         raise ConfigurationError("destination", f"give one of {' and '.join(given)}, not all")
+    if not given and not os.environ.get("SENTRY_DSN"):
+        *others, last = options
+        told = f"name one by {', '.join(others)} or {last}, or set SENTRY_DSN"
+        raise ConfigurationError("the destination", told)
     if redis is not None:
         return [RedisBus(redis, journal)]
     if otlp is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -18,6 +17,7 @@ from rich.text import Text
 
 from tenuto.journal import open_journal
 
+from .opening import hindrance
 from .terminal import fit, make_console, show_path
 
 __all__ = ["command"]
@@ -43,7 +43,7 @@ def command(*, as_json: bool) -> None:
     """Check what works on this machine, and say what to install.
 
     Every engine is loaded and run on a tenth of a second of sound. Exit status: 0 if recordings
-    can be enhanced here with the usual ladder, 1 if not.
+    can be enhanced here with the usual ladder, and errors be kept, 1 if not.
     """
     out = make_console()
     findings = []
@@ -64,7 +64,8 @@ def command(*, as_json: bool) -> None:
 def _lacking(findings: Sequence[_Finding]) -> list[str]:
     """What the usual ladder needs and nothing here does."""
     working = {finding.subject for finding in findings if finding.works}
-    return [subject for subject in ("audio", *_LADDER, "meter") if subject not in working]
+    needed = ("audio", *_LADDER, "meter", "journal")
+    return [subject for subject in needed if subject not in working]
 
 
 def _examine() -> Iterator[_Finding]:
@@ -73,6 +74,7 @@ def _examine() -> Iterator[_Finding]:
         from tenuto.audio.engines import available_engines, missing_engines
     except ImportError as error:
         yield _Finding("audio", str(error.name), works=False, detail=_install("audio"))
+        yield _journal()
         return
     for engine in sorted(available_engines(), key=lambda each: _rung(each.tier)):
         yield _try(engine.tier, engine.name)
@@ -134,10 +136,10 @@ def _try(subject: str, name: str) -> _Finding:
 
 def _journal() -> _Finding:
     with open_journal() as journal:
-        folder = journal.path
-    writable = os.access(folder, os.W_OK) if folder.exists() else True
-    state = "can be written" if writable else "cannot be written: set TENUTO_JOURNAL"
-    return _Finding("journal", show_path(str(folder)), works=writable, detail=state)
+        why = hindrance(journal)
+    works = why is None
+    state = "can be written" if works else f"cannot be written: {why}; set TENUTO_JOURNAL"
+    return _Finding("journal", show_path(str(journal.path)), works=works, detail=state)
 
 
 def _show(finding: _Finding, out: Console) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -11,43 +10,30 @@ from typing import Any
 import click
 from rich.text import Text
 
+from tenuto.batch.replay import is_of_group
 from tenuto.capture import ErrorEvent
-from tenuto.configuration.values import seconds
-from tenuto.journal import Group, Journal, Trend, open_journal
+from tenuto.journal import Group, Journal, Trend
 
 from .event import show_event
 from .groups import show_groups
+from .opening import journal_option, open_to_read
 from .surroundings import surroundings_of
-from .terminal import complain, count, make_console, show_path
+from .terminal import Refusal, count, make_console, show_path
+from .values import DURATION, NAME
 
 __all__ = ["command"]
 
-_journal_option = click.option(
-    "--journal",
-    metavar="PATH",
-    help="The folder of the journal. By default that in TENUTO_JOURNAL, else one of your own.",
-)
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
-
-class _Duration(click.ParamType[float]):
-    name = "duration"
-
-    def convert(self, value: object, param: object, ctx: object) -> float:  # noqa: ARG002 - click's signature
-        try:
-            return seconds(value)
-        except ValueError:
-            self.fail(f"{value!r} is no duration: write 30m, 12h or 2d")
 
 
 @click.group("errors", invoke_without_command=True)
 @click.option(
     "--since",
-    type=_Duration(),
+    type=DURATION,
     metavar="DURATION",
     help="Only groups seen in the last 30m, 12h, 2d …; their counts are of all time.",
 )
-@_journal_option
+@journal_option
 @_json_option
 @click.pass_context
 def command(
@@ -63,7 +49,7 @@ def command(
     context.obj = (journal, as_json)
     if context.invoked_subcommand is not None:
         return
-    with open_journal(journal) as kept:
+    with open_to_read(journal) as kept:
         now = kept.clock.now()
         groups = [g for g in kept.groups() if since is None or g.last >= now - since]
         trends = kept.trends()
@@ -83,21 +69,18 @@ def command(
 
 
 @command.command("show")
-@click.argument("which", metavar="ID")
-@_journal_option
+@click.argument("which", metavar="ID", type=NAME)
+@journal_option
 @_json_option
 @click.pass_obj
 def show(outer: tuple[str | None, bool], which: str, *, journal: str | None, as_json: bool) -> None:
     """Tell one error in full. ID is that of an error, or of a group: then its latest one.
 
-    With what became of its input, and what policies did around it.
+    Its beginning will do, of a group's also without the version. What became of the error's input
+    is told too, and what policies did around it.
     """
-    with open_journal(journal or outer[0]) as kept:
+    with open_to_read(journal or outer[0]) as kept:
         event = _find(kept, which)
-        if event is None:
-            where = show_path(str(kept.path))
-            complain(make_console(stderr=True), f"no error and no group {which} in {where}")
-            sys.exit(2)
         asked = which if which.startswith(event.id) else event.id
         around = surroundings_of(event, asked, kept)
         if as_json or outer[1]:
@@ -106,12 +89,19 @@ def show(outer: tuple[str | None, bool], which: str, *, journal: str | None, as_
             show_event(event, around, make_console())
 
 
-def _find(journal: Journal, which: str) -> ErrorEvent | None:
-    event = journal.event(which)
-    if event is not None:
+def _find(journal: Journal, which: str) -> ErrorEvent:
+    if (event := journal.event(which)) is not None:
         return event
-    groups = [group for group in journal.groups() if group.fingerprint.startswith(which)]
-    return journal.event(groups[0].latest) if len(groups) == 1 else None
+    groups = [group for group in journal.groups() if is_of_group(group.fingerprint, which)]
+    errors, first = journal.ids_from(which)
+    if len(groups) + errors > 1:
+        told = [count(len(groups), "group")] if groups else []
+        told += [count(errors, "error")] if errors else []
+        raise Refusal(f"{' and '.join(told)} begin with {which!r}; give more of it")
+    event = journal.event(groups[0].latest if groups else first)
+    if event is None:
+        raise Refusal(f"no error and no group {which} in {show_path(str(journal.path))}")
+    return event
 
 
 def _as_dict(group: Group, trends: Mapping[str, Trend]) -> dict[str, Any]:

@@ -8,11 +8,11 @@ import click
 
 from tenuto.clock import SYSTEM_CLOCK
 from tenuto.errors import ConfigurationError
-from tenuto.journal import open_journal
 from tenuto.reporting.delivery import delivery
 
 from .destination import readers_for
-from .terminal import complain, count, make_console, plain
+from .opening import journal_option, open_to_read
+from .terminal import Refusal, complain, count, make_console
 
 __all__ = ["command"]
 
@@ -40,11 +40,7 @@ _PAUSE = 1.0  # seconds between two looks
 )
 @click.option("--release", help="What the errors are of; by default SENTRY_RELEASE.")
 @click.option("--environment", help="By default SENTRY_ENVIRONMENT, else production.")
-@click.option(
-    "--journal",
-    metavar="PATH",
-    help="The folder of the journal. By default that in TENUTO_JOURNAL, else one of your own.",
-)
+@journal_option
 @click.option("--follow", is_flag=True, help="Go on until interrupted.")
 @click.option(
     "--wait",
@@ -72,7 +68,7 @@ def command(
     """
     err = make_console(stderr=True)
     until = SYSTEM_CLOCK.monotonic() + wait
-    with open_journal(journal) as kept:
+    with open_to_read(journal) as kept:
         try:
             readers = readers_for(
                 kept,
@@ -85,8 +81,7 @@ def command(
                 follow=follow,
             )
         except ConfigurationError as error:
-            complain(err, plain(str(error)))
-            sys.exit(2)
+            raise Refusal(str(error)) from error
         ways = [delivery(kept, reader) for reader in readers]
         try:
             while [way for way in ways if not way.deliver()] or follow:
@@ -101,7 +96,7 @@ def command(
         theirs = tuple(f"{name}: " for name in names)
         lost = sum(times for why, times in kept.losses.items() if why.startswith(theirs))
     for trouble in {way.trouble: None for way in ways if way.trouble is not None}:
-        complain(err, plain(trouble))
+        complain(err, trouble)
     if left:
         err.print(f"{count(left, 'record')} left for the next time.")
     if lost:

@@ -52,7 +52,7 @@ def show_groups(
         line.append(fit(f"  {when}", out.width - len(line)), "not bold dim")
         out.print(line)
         where = f"{indent}{group.fingerprint[:length]}  {group.where}"
-        out.print(Text(fit(where, out.width), "dim"))
+        out.print(Text(fit(where.rstrip(), out.width), "dim"))
     total = sum(group.count for group in groups)
     ways = count(len(groups), "group")
     out.print(f"\n{count(total, 'error')} in {ways}, as of {moment(now)}.")

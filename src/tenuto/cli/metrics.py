@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 
 import click
 
 from tenuto.errors import ConfigurationError
-from tenuto.journal import open_journal
 from tenuto.reporting.metrics import exposition, serve
 
-from .terminal import complain, make_console
+from .opening import journal_option, open_to_read
+from .terminal import Refusal
 
 __all__ = ["command"]
 
 
 @click.command("metrics")
-@click.option(
-    "--journal",
-    metavar="PATH",
-    help="The folder of the journal. By default that in TENUTO_JOURNAL, else one of your own.",
-)
+@journal_option
 @click.option(
     "--serve", "port", type=click.IntRange(0, 65535), metavar="PORT", help="Answer scrapes there."
 )
@@ -31,15 +26,17 @@ def command(*, journal: str | None, port: int | None) -> None:
     Into a file, that serves the textfile collector of node_exporter. With --serve, answer scrapes
     on this machine's loopback address until interrupted.
     """
-    with open_journal(journal) as kept:
+    with open_to_read(journal) as kept:
         try:
             if port is None:
                 click.echo(exposition(kept), nl=False)
                 return
             port, server = serve(kept, port)
-        except (ConfigurationError, OSError) as error:
-            complain(make_console(stderr=True), str(error))
-            sys.exit(2)
+        except ConfigurationError as error:
+            raise Refusal(str(error)) from error
+        except OSError as error:
+            why = error.strerror or error
+            raise Refusal(f"port {port}: {why}; give another, or 0 for any free one") from error
         click.echo(f"http://127.0.0.1:{port}/metrics, until Ctrl-C", err=True)
         try:
             threading.Event().wait()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import click
@@ -17,7 +15,8 @@ from tenuto.configuration.reading import DEFAULT
 from tenuto.errors import ConfigurationError
 from tenuto.policies import Backoff
 
-from .terminal import complain, make_console, plain, show_path
+from .terminal import Refusal, make_console, plain, show_path
+from .values import NAME
 
 __all__ = ["command"]
 
@@ -25,12 +24,12 @@ __all__ = ["command"]
 @click.command("policies")
 @click.option(
     "--config",
-    type=click.Path(path_type=Path),
+    type=NAME,
     metavar="PATH",
     help="A tenuto.toml or pyproject.toml. By default the one a program started here would find.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(*, config: Path | None, as_json: bool) -> None:
+def command(*, config: str | None, as_json: bool) -> None:
     """Show which policies the configuration gives to which names, outermost first.
 
     "default" is any name that nothing is said of. What code says besides is not known here.
@@ -43,8 +42,7 @@ def command(*, config: Path | None, as_json: bool) -> None:
             for name in (DEFAULT, *configuration.names)
         ]
     except ConfigurationError as wrong:
-        complain(make_console(stderr=True), str(wrong))
-        sys.exit(2)
+        raise Refusal(str(wrong)) from wrong
     if as_json:
         click.echo(json.dumps(_as_json(configuration, protections)))
     else:

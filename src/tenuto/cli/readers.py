@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 
@@ -12,9 +11,10 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from tenuto.journal import Journal, Standing, open_journal
+from tenuto.journal import Journal, Standing
 
-from .terminal import complain, count, fit, make_console, moment, show_path
+from .opening import journal_option, open_to_read
+from .terminal import Refusal, count, fit, make_console, moment, plain, show_path
 
 __all__ = ["command"]
 
@@ -22,11 +22,7 @@ _STYLES = {"up to date": "green", "behind": "yellow", "refused": "red", "failing
 
 
 @click.command("readers")
-@click.option(
-    "--journal",
-    metavar="PATH",
-    help="The folder of the journal. By default that in TENUTO_JOURNAL, else one of your own.",
-)
+@journal_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
     "--forget",
@@ -39,7 +35,7 @@ def command(*, journal: str | None, as_json: bool, forget: str | None) -> None:
     "behind" is who has not been told yet, "failing" whom nobody reaches, and "refused" who has
     asked to be left alone for a while. Nothing is lost meanwhile.
     """
-    with open_journal(journal) as kept:
+    with open_to_read(journal) as kept:
         if forget is not None:
             _forget(kept, forget)
             return
@@ -60,12 +56,10 @@ def _forget(journal: Journal, name: str) -> None:
     try:
         known = journal.forget(name)
     except (OSError, sqlite3.Error) as error:
-        complain(make_console(stderr=True), f"the journal cannot be written: {error}")
-        sys.exit(2)
+        raise Refusal(f"the journal cannot be written: {error}") from error
     if not known:
         where = show_path(str(journal.path))
-        complain(make_console(stderr=True), f"no reader of {where} is called {name}")
-        sys.exit(2)
+        raise Refusal(f"no reader of {where} is called {name}")
 
 
 def _state(standing: Standing, now: float) -> str:
@@ -78,9 +72,8 @@ def _state(standing: Standing, now: float) -> str:
 
 def _show(standing: Standing, now: float, out: Console) -> None:
     state = _state(standing, now)
-    out.print(
-        Text(f"{state:11}", _STYLES[state]).append(fit(standing.reader, out.width - 11), "not bold")
-    )
+    # The name is never cut: --forget wants it whole.
+    out.print(Text(f"{state:11}", _STYLES[state]).append(plain(standing.reader), "not bold"))
     for line in _details(standing, state):
         out.print(Text(fit(f"{'':11}{line}", out.width), style="dim"))
 

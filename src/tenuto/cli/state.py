@@ -14,7 +14,7 @@ from tenuto.errors import ConfigurationError
 from tenuto.machines import State
 from tenuto.state import RedisState, Standing, Unreachable, open_state
 
-from .terminal import complain, count, duration, fit, make_console
+from .terminal import Refusal, complain, count, duration, fit, make_console
 
 __all__ = ["command"]
 
@@ -36,8 +36,7 @@ def command(*, url: str | None, as_json: bool) -> None:
     try:
         state = _open(url)
     except ConfigurationError as wrong:
-        complain(make_console(stderr=True), str(wrong))
-        sys.exit(2)
+        raise Refusal(str(wrong)) from wrong
     try:
         circuits = state.circuits()
     except Unreachable as gone:

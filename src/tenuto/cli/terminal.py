@@ -8,6 +8,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
+import click
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
@@ -16,6 +17,8 @@ from tenuto.audio.names import path_from_text
 
 __all__ = [
     "TIERS",
+    "UNBOUNDED",
+    "Refusal",
     "ago",
     "complain",
     "count",
@@ -32,16 +35,32 @@ __all__ = [
 TIERS = {"high": "high_quality", "medium": "medium_quality"}
 """What people may call them, beside their names."""
 
+UNBOUNDED = 1_000_000
+"""The columns of a file or a pipe: what is cut there is lost to whoever reads it."""
+
 
 def make_console(*, stderr: bool = False) -> Console:
     """A console that obeys ``NO_COLOR``, and does not guess at links, numbers or markup.
 
-    What the terminal's encoding does not have is a question mark there.
+    What the terminal's encoding does not have is a question mark there. Where there is no terminal,
+    a line is as long as ``COLUMNS`` says, else as it has to be.
     """
     stream = sys.stderr if stderr else sys.stdout
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="replace")
-    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    width = None if stream.isatty() or "COLUMNS" in os.environ else UNBOUNDED
+    return Console(
+        stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True, width=width
+    )
+
+
+class Refusal(click.ClickException):
+    """Ends a command with status 2, and says why."""
+
+    exit_code = 2
+
+    def show(self, file: object = None) -> None:  # noqa: ARG002 - click's signature
+        complain(make_console(stderr=True), self.message)
 
 
 def complain(console: Console, text: str) -> None:

@@ -38,6 +38,7 @@ __all__ = [
     "everything",
     "groups",
     "identity",
+    "ids_from",
     "latest_states",
     "outcome_of",
     "outcomes",
@@ -129,6 +130,15 @@ def event(db: sqlite3.Connection, event_id: str) -> ErrorEvent | None:
     """The event of this id, with what was added to it later."""
     rows = db.execute("SELECT id, body FROM events WHERE id = ?", (event_id,)).fetchall()
     return next(iter(_made(partial(_annotated, db), rows)), None)
+
+
+def ids_from(db: sqlite3.Connection, beginning: str) -> tuple[int, str]:
+    """How many events have an id that begins so, and the first of these ids."""
+    found: tuple[int, str] = db.execute(
+        "SELECT count(*), coalesce(min(id), '') FROM events WHERE id >= ?1 AND id < ?1 || ?2",
+        (beginning, chr(0x10FFFF)),
+    ).fetchone()
+    return found
 
 
 def _annotated(db: sqlite3.Connection, event_id: str, body: str) -> ErrorEvent:

@@ -88,6 +88,10 @@ class Readable(ABC):
         """The error of this id. For a repeat, the event that it was folded into."""
         return self._ask(queries.event, event_id.partition(REPEAT)[0])
 
+    def ids_from(self, beginning: str) -> tuple[int, str]:
+        """How many errors stored whole have an id that begins so, and the first of these ids."""
+        return self._ask(queries.ids_from, beginning)
+
     def repeats(self, event_id: str) -> int:
         """How many repeats were folded into an event."""
         return self._ask(queries.repeats, event_id)
