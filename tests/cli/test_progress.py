@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import re
 
 import pytest
 from rich.console import Console
 
 from tenuto.batch import Item, Plan, Summary
 from tenuto.batch.plan import Again
-from tenuto.cli.progress import Reporter
+from tenuto.cli.progress import Reporter, outcome_line
 from tenuto.cli.progress_json import JsonReporter
+from tenuto.cli.terminal import UNBOUNDED
 from tenuto.journal import Outcome, OutcomeStatus
 
 
@@ -48,7 +50,7 @@ def test_it_begins_with_what_there_is_to_do_and_what_is_not(said):
         "/in/a.flac becomes /out/a.flac.wav",
         "… and 4 more under another name",
         "list.csv, line 7: no path",
-        "… and 21 more rows that name no input",
+        "… and 21 more rows were left out",
     ]
 
 
@@ -79,6 +81,60 @@ def test_a_line_now_and_then_has_the_pace_the_tiers_and_what_is_left(said):
     assert said("ticked", summary) == []
     summary.seconds = 71.0
     assert len(said("ticked", summary)) == 1
+
+
+@pytest.mark.parametrize("width", [50, 60, 80, 100, 120, 200])
+@pytest.mark.parametrize("inputs", [40, 10_000_000])
+def test_on_a_terminal_of_any_width_the_bar_has_the_count_and_the_quarantined(
+    monkeypatch, width, inputs
+):
+    monkeypatch.setenv("TERM", "xterm")
+    stream = io.StringIO()
+    console = Console(file=stream, width=width, force_terminal=True, soft_wrap=True)
+    summary = Summary(inputs=inputs, finished_earlier=0)
+    for status, tier in (
+        *[(OutcomeStatus.ENHANCED, "high_quality")] * 14,
+        *[(OutcomeStatus.ENHANCED, "medium_quality")] * 3,
+        (OutcomeStatus.DEGRADED, "original"),
+        *[(OutcomeStatus.QUARANTINED, None)] * 2,
+    ):
+        summary.add(Outcome(input="/a", output=None, status=status, tier=tier, audio_seconds=60))
+    summary.seconds = 60.0
+    with Reporter(console, 0) as reporter:
+        reporter.began(Plan("/out", inputs=inputs), summary)
+        reporter.ticked(summary)
+        reporter._bar.refresh()
+        shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", stream.getvalue())
+    line = re.split(r"[\r\n]+", shown)[-1]
+    assert len(line) <= width
+    assert f"20/{inputs} " in line
+    assert "━━━" in line
+    assert "2 quarantined" in line
+    assert "…" not in line
+    if width >= 80:
+        assert "1 degraded" in line
+    if width >= 120 and inputs == 40:
+        assert "20.0 × real time" in line  # noqa: RUF001
+        assert "14 high" in line
+
+
+@pytest.mark.parametrize("width", [80, UNBOUNDED])
+def test_a_reason_is_told_to_its_end_where_the_advice_is(width):
+    reason = "is damaged: " + "most of its samples are not numbers; " * 4 + "make the file again"
+    name = "/in/" + "deep/" * 20 + "a.wav"
+    outcome = Outcome(input=name, output=None, status=OutcomeStatus.QUARANTINED, reason=reason)
+    lines = outcome_line(outcome, width).plain.splitlines()
+    assert " ".join(line.strip() for line in lines).endswith(reason)
+    assert all(line == line.rstrip() and len(line) <= width for line in lines)
+    if width == UNBOUNDED:
+        assert lines == [f"{name}  {'quarantined':14}  {reason}"]
+
+
+def test_a_line_does_not_end_with_blanks():
+    for status in OutcomeStatus:
+        outcome = Outcome(input="/a", output=None, status=status, tier="basic")
+        line = outcome_line(outcome, 100).plain
+        assert line == line.rstrip()
 
 
 def test_other_programs_are_told_now_and_then_how_far_it_has_got():

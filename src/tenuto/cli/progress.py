@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Self
 
 from rich.cells import cell_len
@@ -13,7 +14,7 @@ from tenuto.audio.names import path_text
 from tenuto.batch import Plan, Summary
 from tenuto.journal import Outcome, OutcomeStatus
 
-from .terminal import complain, count, duration, fit, pad, plain, show_path
+from .terminal import TIERS, UNBOUNDED, complain, count, duration, fit, pad, plain, show_path
 
 __all__ = ["EVERY", "STYLES", "Reporter", "outcome_line"]
 
@@ -25,6 +26,11 @@ STYLES = {
 
 EVERY = 10.0
 """Seconds between two lines where there is no terminal."""
+
+_WIDTH_OF_FILES = 100
+"""Columns by which names are aligned where there is no terminal."""
+
+_SHORT_TIERS = {name: short for short, name in TIERS.items()}
 
 _MOST_LINES = 40
 """Of trouble, on a terminal or not; what is more is in the ledger."""
@@ -45,7 +51,7 @@ class Reporter:
         self._told_at = 0.0
         self._bar = Progress(
             SpinnerColumn(),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=_bar_width(console)),
             MofNCompleteColumn(),
             TextColumn("{task.description}", markup=False),
             console=console,
@@ -88,7 +94,7 @@ class Reporter:
             self._say(text, "red")
         if plan.bad_rows > len(plan.bad_rows_first):
             more = plan.bad_rows - len(plan.bad_rows_first)
-            self._say(f"… and {more:,} more rows that name no input", "red")
+            self._say(f"… and {more:,} more rows were left out", "red")
         self._bar.update(self._task, total=summary.inputs, completed=_done(summary))
 
     def ended(self, outcome: Outcome, summary: Summary) -> None:  # noqa: ARG002
@@ -107,7 +113,11 @@ class Reporter:
 
     def ticked(self, summary: Summary) -> None:
         done = _done(summary)
-        self._bar.update(self._task, completed=done, description=_pace(summary))
+        figures = 2 * len(str(summary.inputs)) + 1
+        # A spinner, and a blank between the columns; what does not fit, rich would take from all.
+        room = self._console.width - _bar_width(self._console) - figures - 4
+        pace = fit(_pace(summary, room), max(0, room))
+        self._bar.update(self._task, completed=done, description=pace)
         due = summary.seconds - self._told_at >= EVERY
         if due and self._verbosity >= 0 and not self._console.is_interactive:
             self._told_at = summary.seconds
@@ -122,16 +132,22 @@ class Reporter:
 
 
 def outcome_line(outcome: Outcome, width: int) -> Text:
-    """One recording on one line; on two, where the reason does not fit beside it."""
-    name_width = max(30, width - 64)
+    """One recording on one line; on more, where the reason does not fit beside it."""
+    bounded = width < UNBOUNDED
+    name_width = max(30, (width if bounded else _WIDTH_OF_FILES) - 64)
+    name = show_path(outcome.input, name_width if bounded else None)
     how = outcome.tier if outcome.status is OutcomeStatus.ENHANCED else outcome.status
-    line = Text(pad(show_path(outcome.input, name_width), name_width + 2))
+    line = Text(pad(f"{name}  ", name_width + 2))
     line.append(f"{how or '':14}", STYLES[outcome.status])
     if outcome.reason:
-        room = width - line.cell_len - 2
-        beside = cell_len(outcome.reason) <= room
-        line.append("  " if beside else "\n    ")
-        line.append(fit(outcome.reason, room if beside else width - 4), "dim")
+        reason = plain(outcome.reason)
+        if line.cell_len + 2 + cell_len(reason) <= width:
+            line.append(f"  {reason}", "dim")
+        else:  # the advice is at its end: nothing is cut
+            line.rstrip()
+            for part in textwrap.wrap(reason, width - 4, break_on_hyphens=False):
+                line.append(f"\n    {part}", "dim")
+    line.rstrip()
     return line
 
 
@@ -139,20 +155,31 @@ def _done(summary: Summary) -> int:
     return summary.inputs - summary.left
 
 
-def _pace(summary: Summary) -> str:
+def _bar_width(console: Console) -> int:
+    return min(24, console.width // 5)
+
+
+def _pace(summary: Summary, room: int = UNBOUNDED) -> str:
+    """What is told beside the count, in ``room`` columns: what went badly longest of all."""
     if summary.waiting:
         return f"waiting: {plain(summary.waiting)}"
     left = summary.seconds_left
     if left is None or summary.seconds <= 0:
         return ""
-    pace = f"{summary.times_real_time:.1f} × real time"  # noqa: RUF001
-    told = [
-        f"{duration(summary.audio_seconds)} of sound at {pace}, {duration(left)} left",
-        *(f"{number:,} {tier}" for tier, number in summary.tiers.most_common()),
-        *(
-            f"{summary.statuses[status]:,} {status}"
-            for status in (OutcomeStatus.DEGRADED, OutcomeStatus.QUARANTINED)
-            if summary.statuses[status]
-        ),
+    time = f"{duration(left)} left"
+    pace = f"{summary.times_real_time:.1f} × real time, {time}"  # noqa: RUF001
+    sound = f"{duration(summary.audio_seconds)} of sound at {pace}"
+    tiers = [(number, tier) for tier, number in summary.tiers.most_common()]
+    long = [f"{number:,} {tier}" for number, tier in tiers]
+    short = [f"{number:,} {_SHORT_TIERS.get(tier, tier)}" for number, tier in tiers]
+    bad = [
+        f"{summary.statuses[status]:,} {status}"
+        for status in (OutcomeStatus.DEGRADED, OutcomeStatus.QUARANTINED)
+        if summary.statuses[status]
     ]
-    return " · ".join(told)
+    ways = ((sound, *long), (sound, *short), (pace, *short), (time, *short), (pace,), (time,), ())
+    for way in ways:
+        told = " · ".join((*way, *bad))
+        if cell_len(told) <= room:
+            return told
+    return " · ".join(bad[-1:])
