@@ -7,9 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 import soundfile
 
+from tenuto.cli.values import SIZE
 from tests.batch.conftest import ledger_of, record
 from tests.cli.conftest import FAST
 
@@ -42,7 +44,7 @@ def test_a_folder_is_enhanced_and_its_summary_adds_up(tenuto, recordings):
     assert "1 ignored: not called like sound" in ended.stderr
     assert "3  enhanced             3 steady" in ended.stdout
     assert "3  in all" in ended.stdout
-    assert "tenuto outcomes out" in ended.stdout
+    assert "tenuto outcomes out  how many recordings ended how" in ended.stdout
     assert Path("out/deep/c.wav").is_file()
 
 
@@ -119,6 +121,104 @@ def test_a_dry_run_names_every_output_and_writes_nothing(tenuto, recordings):
     assert [Path(pair["output"]).name for pair in pairs] == ["a.ogg", "b.ogg", "c.ogg"]
     assert told.exit_code == as_json.exit_code == 0
     assert not Path("out").exists()
+
+
+def test_a_dry_run_has_the_status_that_its_plan_calls_for(tenuto, recordings):
+    rows = "".join(f"in/a.wav,{n}\n" for n in range(23))
+    Path("list.csv").write_text(f"path\nin/a.wav\n{rows}")
+    ordered = ("enhance", "--manifest", "list.csv", "-o", "out", "--dry-run")
+    told = tenuto(*ordered)
+    assert told.exit_code == 1
+    assert "list.csv, line 3: it has 2 fields" in told.stdout
+    assert "23 rows were left out" in told.stdout
+    as_json = tenuto(*ordered, "--json")
+    assert as_json.exit_code == 1
+    (pair,) = map(json.loads, as_json.stdout.splitlines())
+    assert Path(pair["input"]).name == "a.wav"
+    *rows, last = map(json.loads, as_json.stderr.splitlines())
+    assert [row["event"] for row in rows] == ["bad_row"] * 20
+    assert "list.csv, line 3: it has 2 fields" in rows[0]["text"]
+    assert last == {"event": "note", "text": "… and 3 more rows were left out"}
+
+
+def test_a_dry_run_knows_what_is_left_in_quarantine(tenuto, tmp_path):
+    Path("text.wav").write_text("not sound")
+    assert tenuto("enhance", "text.wav", "-o", "out", *FAST).exit_code == 1
+    assert tenuto("enhance", "text.wav", "-o", "out", *FAST, "--dry-run").exit_code == 1
+    replay = ("--replay", "all", "--dry-run")
+    assert tenuto("enhance", "text.wav", "-o", "out", *FAST, *replay).exit_code == 0
+
+
+@pytest.mark.parametrize("word", ["Canary", "data", "group", "bogus", "al"])
+def test_a_selection_that_is_misspelt_is_not_a_recording(tenuto, recordings, word):
+    tenuto("enhance", "in", "-o", "out", *FAST)
+    before = Path("out/outcomes.jsonl").read_text()
+    ended = tenuto("enhance", "in", "-o", "out", *FAST, "--replay", word)
+    assert ended.exit_code == 2
+    assert f"'{word}' after --replay is neither all, canary, group:ID or class" in ended.stderr
+    assert Path("out/outcomes.jsonl").read_text() == before
+
+
+def test_where_errors_cannot_be_kept_the_run_says_so_once_and_why(tenuto, recordings):
+    Path("file").touch()
+    (recordings / "text.wav").write_text("not sound")
+    ended = tenuto("enhance", "in", "-o", "out", *FAST, "--journal", "file/below")
+    assert ended.exit_code == 1
+    why = "Errors are not kept: the journal file/below cannot be written: Not a directory"
+    assert ended.stderr.count(why) == 1
+    assert "tenuto errors" not in ended.stdout
+    as_json = tenuto("enhance", "in", "-o", "out2", *FAST, "--journal", "file", "--json", "-q")
+    (note,) = map(json.loads, as_json.stderr.splitlines())
+    assert note["event"] == "note"
+    assert "Errors are not kept" in note["text"]
+
+
+def test_the_help_has_every_exit_status(tenuto):
+    told = " ".join(tenuto("enhance", "--help").stdout.split())
+    assert "0 if all is well, 1 if something is in quarantine or a row was left out, 2" in told
+    assert "130 after Ctrl-C, and 143 after a TERM" in told
+
+
+def test_the_last_lines_name_the_commands_that_tell_more(tenuto, tmp_path):
+    record(tmp_path / "in" / "good.wav")
+    record(tmp_path / "in" / "torn.wav")
+    torn = Path("in/torn.wav")
+    torn.write_bytes(torn.read_bytes()[: torn.stat().st_size // 2])
+    degraded = tenuto("enhance", "in", "-o", "out", *FAST).stdout
+    assert ledger_of(Path("out"))["torn.wav"]["errors"] == []
+    assert "tenuto errors" not in degraded  # there are none
+    assert "tenuto outcomes out --status degraded" in degraded
+    Path("in/text.wav").write_text("not sound")
+    quarantined = tenuto("enhance", "in", "-o", "out", *FAST).stdout
+    assert "tenuto errors" in quarantined
+    assert "tenuto outcomes out --status quarantined" in quarantined
+
+
+def test_a_spent_budget_is_not_answered_with_the_same_command_again(tenuto, tmp_path):
+    for name in ("0.wav", "1.wav"):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        (tmp_path / "in" / name).write_text("not sound")
+    ordered = ("enhance", "in", "-o", "out", *FAST)
+    tenuto(*ordered)
+    record(tmp_path / "in" / "good.wav")
+    stopped = tenuto(*ordered, "--budget", "10%")
+    assert stopped.exit_code == 2
+    assert "stopped when 2 recordings had ended degraded or quarantined" in stopped.stderr
+    assert "go on with a larger budget" in stopped.stderr
+    assert "the same command again" not in stopped.stdout
+    assert tenuto(*ordered).exit_code == 1
+    done = tenuto(*ordered, "--budget", "10%")
+    assert done.exit_code == 1
+    assert "nothing to do" in done.stdout
+    assert "budget" not in done.stderr
+
+
+@pytest.mark.parametrize(("share", "told"), [("1.0", "give 1%, or 100%"), ("5", "is no share")])
+def test_a_budget_that_is_none_is_refused_in_one_sentence(tenuto, recordings, share, told):
+    ended = tenuto("enhance", "in", "-o", "out", "--budget", share)
+    assert ended.exit_code == 2
+    assert told in ended.stderr
+    assert "is not usable" not in ended.stderr
 
 
 def test_the_summary_as_json_is_one_object_on_standard_output(tenuto, recordings):
@@ -255,7 +355,7 @@ def test_a_list_on_standard_input_and_a_manifest_are_taken_together(tenuto, reco
     assert ended.exit_code == 1
     assert sorted(ledger_of(Path("out"))) == ["a.wav", "b.flac", "c.wav"]
     assert "list.csv, line 5: it has 3 fields" in ended.stderr
-    assert "1 row named no recording." in ended.stdout
+    assert "1 row was left out." in ended.stdout
 
 
 def test_somebody_has_to_name_recordings(tenuto, tmp_path):
@@ -268,7 +368,31 @@ def test_somebody_has_to_name_recordings(tenuto, tmp_path):
 def test_a_reserve_has_a_size(tenuto, recordings, size):
     ended = tenuto("enhance", "in", "-o", "out", f"--reserve={size}")
     assert ended.exit_code == 2
-    assert "is no size: give 500M, or 2G" in ended.stderr
+    assert "is no size: write 500M, 2GB or 1.5GiB" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("0", 0),
+        ("1234", 1234),
+        ("2G", 2 * 10**9),
+        ("2 gb", 2 * 10**9),
+        ("1GiB", 1 << 30),
+        ("1.5 KiB", 1536),
+        ("0.5k", 500),
+        ("1TiB", 1 << 40),
+        ("7B", 7),
+    ],
+)
+def test_a_size_means_the_same_everywhere(text, size):
+    assert SIZE.convert(text, None, None) == size
+
+
+@pytest.mark.parametrize("text", ["1iB", "1Gi", "G", "1 X", "1,5G", "1e9", "infG"])
+def test_what_is_no_size_is_none(text):
+    with pytest.raises(click.BadParameter):
+        SIZE.convert(text, None, None)
 
 
 def test_the_run_waits_for_the_reserve_that_was_asked_for(tenuto, recordings):

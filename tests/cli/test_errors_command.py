@@ -58,8 +58,8 @@ def test_each_group_has_a_trend_and_a_bar_for_each_hour(tenuto, journal):
     assert first["hours"] == [0] * 23 + [3]
     lines = tenuto("errors").stdout.splitlines()
     assert lines[1] == "     new     " + "·" * 23 + "█  last just now, first just now"
-    assert lines[2].startswith(f"     {first['fingerprint'][:11]}  ")
-    assert lines[2].endswith(first["where"])
+    assert first["where"] == ""
+    assert lines[2] == f"     {first['fingerprint'][:11]}"  # and no blanks in place of a place
     assert "4 errors in 2 groups, as of 2" in lines[-2]
 
 
@@ -296,6 +296,88 @@ def test_a_group_is_shown_by_the_beginning_of_its_fingerprint(tenuto, journal):
     assert ended.exit_code == 0
     assert "is torn" in ended.stdout
     assert "\x1b" not in ended.stdout
+
+
+def test_the_beginning_of_an_id_will_do_as_long_as_only_one_begins_so(tenuto, private_journal):
+    with open_journal(private_journal) as kept:
+        for number, fingerprint in enumerate(("v1:9e2a", "v1:9e2b", "v1:77aa")):
+            event = capture(ValueError(f"error {number}"))
+            kept.append(replace(event, id=f"ab{number}{number}", fingerprint=fingerprint))
+    for which, number in (("v1:9e2a", 0), ("9e2b", 1), ("77", 2), ("v1:7", 2), ("ab1", 1)):
+        shown = tenuto("errors", "show", which)
+        assert shown.exit_code == 0, shown.output
+        assert f"ValueError: error {number}" in shown.stdout
+    for which, told in (("9e2", "2 groups"), ("v1:", "3 groups"), ("ab", "3 errors")):
+        shown = tenuto("errors", "show", which)
+        assert shown.exit_code == 2
+        assert f"{told} begin with '{which}'; give more of it" in shown.stderr
+
+
+def test_nothing_is_cut_in_a_pipe(tenuto, private_journal, monkeypatch):
+    monkeypatch.delenv("COLUMNS")
+    with open_journal(private_journal) as kept:
+        kept.append(capture(ValueError("x" * 200 + "; do this about it")))
+    assert "; do this about it\n" in tenuto("errors").stdout
+
+
+READING = [
+    ("errors",),
+    ("errors", "show", "v1:"),
+    ("readers",),
+    ("metrics",),
+    ("forward", "--sentry", "https://key@sentry.example/1"),
+    ("journal", "check"),
+    ("journal", "prune"),
+    ("journal", "export"),
+]
+
+
+@pytest.mark.parametrize("command", READING, ids=" ".join)
+def test_a_journal_that_is_none_is_refused_and_not_made(tenuto, tmp_path, command):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.wav").touch()
+    for named in ("typo", "in", "in/a.wav"):
+        ended = tenuto(*command, "--journal", named)
+        assert ended.exit_code == 2, ended.output
+        assert f"{named}" in ended.stderr
+        assert "name" in ended.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "site"]
+    assert [path.name for path in (tmp_path / "in").iterdir()] == ["a.wav"]
+
+
+@pytest.mark.parametrize("command", READING[:-1], ids=" ".join)
+def test_a_default_journal_that_cannot_be_is_not_taken_for_an_empty_one(
+    tenuto, tmp_path, monkeypatch, command
+):
+    (tmp_path / "file").touch()
+    for named in ("file", "file/below"):
+        monkeypatch.setenv("TENUTO_JOURNAL", named)
+        ended = tenuto(*command)
+        assert ended.exit_code == 2
+        assert "TENUTO_JOURNAL or --journal" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("errors", "--journal", ""),
+        ("errors", "show", ""),
+        ("outcomes", ""),
+        ("outcomes", "out", "--parquet", ""),
+        ("collect", "redis://hub", "--journal", ""),
+        ("policies", "--config", ""),
+        ("enhance", "", "-o", "out"),
+        ("enhance", "in", "-o", ""),
+        ("enhance", "--manifest", "", "-o", "out"),
+        ("enhance", "in", "-o", "out", "--journal", ""),
+    ],
+    ids=str,
+)
+def test_an_empty_name_is_not_the_current_folder(tenuto, tmp_path, command):
+    ended = tenuto(*command)
+    assert ended.exit_code == 2
+    assert "an empty name" in ended.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["site"]
 
 
 def test_an_id_that_is_nowhere_is_answered_with_status_2(tenuto, journal):

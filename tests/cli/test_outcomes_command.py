@@ -75,6 +75,28 @@ def test_without_a_question_it_counts(tenuto, ledger):
         "5  in all",
     ]
     assert "2  data            --class data names them" in lines
+    assert lines[-1] == "Which, and why: tenuto outcomes out --status quarantined"
+
+
+def test_a_tier_that_did_nothing_is_answered_with_those_that_did(tenuto, ledger):
+    ended = tenuto("outcomes", "out", "--tier", "hgih", "--json")
+    assert ended.exit_code == 2
+    assert "by a tier hgih; those that are there: basic, high_quality, original" in ended.stderr
+    none = tenuto("outcomes", "out", "--tier", "medium")
+    assert (none.exit_code, none.stdout.strip()) == (0, "0 outcomes.")
+
+
+def test_json_and_parquet_are_not_given_together(tenuto, ledger):
+    ended = tenuto("outcomes", "out", "--json", "--parquet", "some.parquet")
+    assert ended.exit_code == 2
+    assert "--json or --parquet, not both" in ended.stderr
+    assert not Path("some.parquet").exists()
+
+
+def test_a_limit_holds_for_parquet_too(tenuto, ledger):
+    pytest.importorskip("pyarrow")
+    ended = tenuto("outcomes", "out", "--limit", "2", "--parquet", "some.parquet")
+    assert "2 outcomes in some.parquet" in ended.stdout
 
 
 @pytest.mark.parametrize(
@@ -146,7 +168,7 @@ def test_rows_that_named_no_recording_are_told(tenuto, ledger):
     rows = [("list.csv", n, "no path") for n in range(12)]
     ledger.db.executemany("INSERT INTO bad_rows VALUES (?, ?, ?)", rows)
     shown = tenuto("outcomes", "out").stdout
-    assert "12 rows named no recording:" in shown
+    assert "12 rows were left out:" in shown
     assert "list.csv, line 0: no path" in shown
     assert "… and 2 more" in shown
 

@@ -26,6 +26,8 @@ class Summary:
     statuses: Counter[OutcomeStatus] = field(default_factory=Counter)
     tiers: Counter[str] = field(default_factory=Counter)
     """How many recordings were enhanced by each tier."""
+    with_errors: int = 0
+    """Recordings on whose way an error was recorded."""
     audio_seconds: float = 0.0
     """How much sound has been worked on."""
     seconds: float = 0.0
@@ -40,6 +42,7 @@ class Summary:
     def add(self, outcome: Outcome) -> None:
         """Count an outcome."""
         self.statuses[outcome.status] += 1
+        self.with_errors += bool(outcome.errors)
         self.audio_seconds += outcome.audio_seconds or 0.0
         if outcome.status is OutcomeStatus.ENHANCED and outcome.tier:
             self.tiers[outcome.tier] += 1

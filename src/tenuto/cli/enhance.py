@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import json
+import os
 import re
 import signal
 import sys
@@ -12,16 +14,19 @@ from typing import Any
 import click
 
 from tenuto.audio.names import path_text
-from tenuto.batch import Batch, Item
+from tenuto.batch import Batch, Item, Plan
 from tenuto.batch.budget import ErrorBudget
 from tenuto.batch.manifest import read_list
 from tenuto.batch.replay import Replay
 from tenuto.errors import ConfigurationError
+from tenuto.journal import open_journal
 
+from .opening import hindrance, journal_option
 from .progress import Reporter
 from .progress_json import JsonReporter
 from .summary import as_dict, show_next_steps, show_plan, show_summary
-from .terminal import TIERS, make_console
+from .terminal import TIERS, make_console, show_path
+from .values import NAME, SIZE
 
 __all__ = ["command"]
 
@@ -32,7 +37,6 @@ def _ladder(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...
 
 
 _SELECTION = re.compile(r"all|canary|group:.*|class:.*")
-_SIZES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 
 def _replay(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> Replay | None:
@@ -46,16 +50,7 @@ def _budget(_: click.Context, __: click.Parameter, value: str | None) -> ErrorBu
     try:
         return None if value is None else ErrorBudget.parse(value)
     except ConfigurationError as error:
-        raise click.BadParameter(str(error)) from error
-
-
-def _size(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
-    if value is None:
-        return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([kmgt]?)b?", value.strip().lower())
-    if found is None:
-        raise click.BadParameter(f"{value!r} is no size: give 500M, or 2G")
-    return int(float(found[1]) * _SIZES[found[2]])
+        raise click.BadParameter(str(error.remedy)) from error
 
 
 class _Command(click.Command):
@@ -64,17 +59,42 @@ class _Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         end = args.index("--") if "--" in args else len(args)
         options = [
-            "--replay=all"
-            if arg == "--replay" and not _SELECTION.fullmatch("".join(args[n + 1 : n + 2]))
-            else arg
+            "--replay=all" if arg == "--replay" and _is_bare(args[n + 1 : n + 2], ctx) else arg
             for n, arg in enumerate(args[:end])
         ]
         return super().parse_args(ctx, options + args[end:])
 
 
+def _is_bare(after: list[str], ctx: click.Context) -> bool:
+    """Whether ``--replay`` is without a selection: what comes ``after`` it is none.
+
+    A selection that is misspelt would be an input that is not there, and have an outcome for ever.
+    """
+    if after and _SELECTION.fullmatch(after[0]):
+        return False
+    if after and not after[0].startswith("-") and not _may_be_input(after[0]):
+        raise click.UsageError(
+            f"{after[0]!r} after --replay is neither all, canary, group:ID or class:CLASS, "
+            "nor a path that is there; give --replay last, or --replay=all",
+            ctx,
+        )
+    return True
+
+
+def _may_be_input(word: str) -> bool:
+    return os.path.lexists(word) or glob.has_magic(word)
+
+
 @click.command("enhance", cls=_Command, short_help="Enhance recordings: files, folders, patterns.")
-@click.argument("inputs", nargs=-1, metavar="IN...")
-@click.option("-o", "--output", required=True, metavar="OUT", help="The folder for the results.")
+@click.argument("inputs", nargs=-1, metavar="IN...", type=NAME)
+@click.option(
+    "-o",
+    "--output",
+    type=NAME,
+    required=True,
+    metavar="OUT",
+    help="The folder for the results.",
+)
 @click.option(
     "-j",
     "--jobs",
@@ -114,6 +134,7 @@ class _Command(click.Command):
     "--manifest",
     "manifests",
     multiple=True,
+    type=NAME,
     metavar="FILE",
     help="Take the recordings from a list: CSV, JSON Lines or Parquet, with a column "
     "input, path or audio_filepath.",
@@ -129,14 +150,14 @@ class _Command(click.Command):
 )
 @click.option(
     "--memory-limit",
-    callback=_size,
+    type=SIZE,
     metavar="SIZE",
-    help="What each worker may have of the memory, such as 2G. "
+    help="What each worker may have of the memory, such as 2G (10⁹ bytes) or 2GiB (2³⁰). "
     "By default they share nine tenths of what is free.",
 )
 @click.option(
     "--reserve",
-    callback=_size,
+    type=SIZE,
     metavar="SIZE",
     help="Begin nothing while less than this is free on the disk of OUT, and wait. "
     "By default 1G, or a twentieth of a small disk.",
@@ -164,12 +185,7 @@ class _Command(click.Command):
 )
 @click.option("-q", "--quiet", is_flag=True, help="Only the summary.")
 @click.option("-v", "--verbose", is_flag=True, help="A line for every recording.")
-@click.option(
-    "--journal",
-    metavar="PATH",
-    help="The folder of the journal of errors. By default "
-    "that in TENUTO_JOURNAL, else one of your own.",
-)
+@journal_option
 def command(
     inputs: tuple[str, ...],
     output: str,
@@ -190,7 +206,8 @@ def command(
     same command again to go on after a stop: what is finished is left alone, as long as recording,
     settings and versions are the same.
 
-    Exit status: 0 if all is well, 1 if something is in quarantine, 2 if the run had to stop.
+    Exit status: 0 if all is well, 1 if something is in quarantine or a row was left out, 2 if the
+    run had to stop. A run that was asked to stop ends with 130 after Ctrl-C, and 143 after a TERM.
     """
     if not inputs and not manifests:
         raise click.UsageError("name recordings: IN..., or --manifest FILE")
@@ -207,9 +224,15 @@ def command(
     try:
         if dry_run:
             with batch.plan(paths, output, **sources) as (plan, items):
-                _print_plan(items) if as_json else show_plan(plan, items, out)
-            return
+                _print_plan(plan, items) if as_json else show_plan(plan, items, out)
+            sys.exit(1 if plan.quarantined or plan.bad_rows else 0)
         with reporter:
+            with open_journal(settings["journal"]) as journal:
+                trouble = hindrance(journal)
+            if trouble is not None:
+                name = show_path(str(journal.path))
+                told = f"the journal {name} cannot be written: {trouble}"
+                reporter.noted(f"Errors are not kept: {told}; set TENUTO_JOURNAL or --journal")
             summary = batch.run(paths, output, reporter, **sources)
     except ConfigurationError as error:
         reporter.complain(str(error))
@@ -221,13 +244,18 @@ def command(
         click.echo(json.dumps(as_dict(summary, output)))
     else:
         show_summary(summary, out)
-        show_next_steps(summary, output, settings["journal"], out)
+        show_next_steps(summary, output, settings["journal"], out, errors_kept=trouble is None)
     if summary.stopped is not None:
         reporter.complain(summary.stopped)
     sys.exit(summary.exit_status)
 
 
-def _print_plan(items: Iterable[Item]) -> None:
+def _print_plan(plan: Plan, items: Iterable[Item]) -> None:
     for item in items:
         pair = {"input": path_text(item.input), "output": path_text(item.output)}
         click.echo(json.dumps(pair))
+    for text in plan.bad_rows_first:
+        click.echo(json.dumps({"event": "bad_row", "text": text}), err=True)
+    if more := plan.bad_rows - len(plan.bad_rows_first):
+        note = {"event": "note", "text": f"… and {more:,} more rows were left out"}
+        click.echo(json.dumps(note), err=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
+import shlex
 from collections import Counter
 from collections.abc import Iterable
 from itertools import islice
@@ -21,16 +21,19 @@ from tenuto.journal import OutcomeStatus
 
 from .event import FAULT_STYLES
 from .progress import STYLES, outcome_line
-from .terminal import TIERS, complain, count, make_console, pad, plain
+from .summary import left_out
+from .terminal import TIERS, Refusal, count, make_console, pad, plain
+from .values import NAME
 
 __all__ = ["command"]
 
+_TIERS = (*TIERS.values(), "basic", "original")
 _MOST_LINES = 50
 _MOST_BAD_ROWS = 10
 
 
 @click.command("outcomes", short_help="Ask how the recordings of a run ended.")
-@click.argument("folder", metavar="OUT")
+@click.argument("folder", metavar="OUT", type=NAME)
 @click.option("--status", type=click.Choice([each.value for each in OutcomeStatus]))
 @click.option("--tier", metavar="TIER", help="By what did the work: high, medium, basic, original.")
 @click.option(
@@ -46,9 +49,9 @@ _MOST_BAD_ROWS = 10
     metavar="Q",
     help="By what the meter says of the result.",
 )
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="Not more than N.")
-@click.option("--json", "as_json", is_flag=True, help="Print them all, as JSON Lines.")
-@click.option("--parquet", metavar="FILE", help="Write them all to a Parquet file.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Not more than N of them.")
+@click.option("--json", "as_json", is_flag=True, help="Print them, as JSON Lines.")
+@click.option("--parquet", type=NAME, metavar="FILE", help="Write them to a Parquet file.")
 def command(
     folder: str, *, limit: int | None, as_json: bool, parquet: str | None, **wanted: Any
 ) -> None:
@@ -56,10 +59,13 @@ def command(
 
     Without an option: how many ended how. With some: those for which all of it holds, and why.
     """
+    if as_json and parquet is not None:
+        raise click.UsageError("give --json or --parquet, not both")
     question = _question(**wanted)
-    out, err = make_console(), make_console(stderr=True)
+    out = make_console()
     try:
         with Outcomes(os.path.abspath(folder)) as outcomes:  # noqa: PTH100 - links are to stay
+            _check_tier(question.tier, outcomes)
             found = islice(outcomes.find(question), limit)
             if parquet is not None:
                 number = write_parquet(found, parquet)
@@ -68,21 +74,20 @@ def command(
                 for entry in found:
                     click.echo(line_of(entry.outcome, entry.carried), nl=False)
             elif question == Question() and limit is None:
-                _show_kinds(outcomes.kinds(), out)
+                statuses = _show_kinds(outcomes.kinds(), out)
                 _show_bad_rows(outcomes, out)
+                _show_next_step(statuses, folder, out)
             else:
                 most = limit or _MOST_LINES
                 for entry in islice(found, most):
                     out.print(outcome_line(entry.outcome, out.width))
                 _show_rest(outcomes.count(question), most, out)
     except ConfigurationError as error:
-        complain(err, str(error))
-        sys.exit(2)
+        raise Refusal(str(error)) from error
     except OSError as error:
         if parquet is None:  # nobody reads what is printed any more
             raise
-        complain(err, f"{parquet}: {error.strerror or error}")
-        sys.exit(2)
+        raise Refusal(f"{parquet}: {error.strerror or error}") from error
 
 
 def _question(
@@ -96,7 +101,18 @@ def _question(
     )
 
 
-def _show_kinds(kinds: Iterable[Kind], out: Console) -> None:
+def _check_tier(tier: str | None, outcomes: Outcomes) -> None:
+    """Raise Refusal where ``tier`` is a slip of the pen: "0 outcomes" would hide it."""
+    if tier is None or tier in _TIERS:
+        return
+    there = {kind.tier for kind in outcomes.kinds() if kind.tier is not None}
+    if tier not in there:
+        known = ", ".join(sorted(there)) or "none yet"
+        raise Refusal(f"nothing was done by a tier {tier}; those that are there: {known}")
+
+
+def _show_kinds(kinds: Iterable[Kind], out: Console) -> Counter[OutcomeStatus]:
+    """Print how many ended how, and by whose fault; returns the former."""
     statuses: Counter[OutcomeStatus] = Counter()
     tiers: dict[OutcomeStatus, Counter[str]] = {status: Counter() for status in OutcomeStatus}
     classes: Counter[FaultClass] = Counter()
@@ -118,16 +134,25 @@ def _show_kinds(kinds: Iterable[Kind], out: Console) -> None:
     for fault, number in classes.most_common():
         line = Text(f"  {number:>{width},}  ").append(pad(fault, 16), FAULT_STYLES[fault])
         out.print(line.append(f"--class {fault} names them", "dim"))
+    return statuses
 
 
 def _show_bad_rows(outcomes: Outcomes, out: Console) -> None:
     rows = outcomes.bad_rows()
     if rows:
-        out.print(f"\n{count(len(rows), 'row')} named no recording:")
+        out.print(f"\n{left_out(len(rows))}:")
     for row in rows[:_MOST_BAD_ROWS]:
         out.print(Text(plain(f"  {row.source}, line {row.line}: {row.reason}"), style="red"))
     if len(rows) > _MOST_BAD_ROWS:
         out.print(f"  … and {len(rows) - _MOST_BAD_ROWS:,} more")
+
+
+def _show_next_step(statuses: Counter[OutcomeStatus], folder: str, out: Console) -> None:
+    for status in (OutcomeStatus.QUARANTINED, OutcomeStatus.DEGRADED):
+        if statuses[status]:
+            where = shlex.quote(plain(folder))
+            out.print(f"\nWhich, and why: tenuto outcomes {where} --status {status}")
+            return
 
 
 def _show_rest(number: int, shown: int, out: Console) -> None:

@@ -13,13 +13,14 @@ from rich.text import Text
 
 from tenuto.audio.names import path_text
 from tenuto.batch import Item, Plan, Summary
+from tenuto.batch.budget import Objection
 from tenuto.batch.lines import OUTCOMES_NAME
 from tenuto.journal import OutcomeStatus
 
 from .progress import STYLES
 from .terminal import count, duration, pad, plain, show_path
 
-__all__ = ["as_dict", "figures", "show_next_steps", "show_plan", "show_summary"]
+__all__ = ["as_dict", "figures", "left_out", "show_next_steps", "show_plan", "show_summary"]
 
 _REMARKS = {
     OutcomeStatus.DEGRADED: "the best there was is written; its line says why",
@@ -40,7 +41,7 @@ def show_summary(summary: Summary, out: Console) -> None:
         out.print(line)
     out.print(f"  {'─' * width}\n  {summary.inputs:>{width},}  in all")
     if summary.bad_rows:
-        out.print(Text(f"\n{count(summary.bad_rows, 'row')} named no recording.", style="red"))
+        out.print(Text(f"\n{left_out(summary.bad_rows)}.", style="red"))
 
 
 def _rows(summary: Summary) -> Iterator[tuple[int, str, str, str]]:
@@ -59,6 +60,11 @@ def _rows(summary: Summary) -> Iterator[tuple[int, str, str, str]]:
         yield summary.left, "left", "bold", "for the next run"
 
 
+def left_out(rows: int) -> str:
+    """What to say of rows that have no outcome, whatever was wrong with them."""
+    return "1 row was left out" if rows == 1 else f"{rows:,} rows were left out"
+
+
 def _work(summary: Summary) -> str:
     if not summary.ended:
         return "nothing to do" if not summary.left else "none of them done"
@@ -66,17 +72,25 @@ def _work(summary: Summary) -> str:
     return f"{sound} of sound in {took}: {summary.times_real_time:.1f} × real time"  # noqa: RUF001
 
 
-def show_next_steps(summary: Summary, folder: str, journal: str | None, out: Console) -> None:
+def show_next_steps(
+    summary: Summary, folder: str, journal: str | None, out: Console, *, errors_kept: bool
+) -> None:
     """The commands that show more."""
     where = shlex.quote(show_path(path_text(folder)))
     option = "" if journal is None else f" --journal {shlex.quote(show_path(path_text(journal)))}"
-    steps = [(f"tenuto outcomes {where}", "how each recording ended, and why")]
-    if summary.statuses[OutcomeStatus.QUARANTINED] or summary.quarantined_earlier:
+    steps = []
+    if summary.left and not isinstance(summary.stopped, Objection):
+        steps.append(("the same command again", "goes on where this run stopped"))
+    if summary.with_errors and errors_kept:
+        steps.append((f"tenuto errors{option}", "what went wrong, by cause"))
+    quarantined = summary.statuses[OutcomeStatus.QUARANTINED] or summary.quarantined_earlier
+    if quarantined or summary.statuses[OutcomeStatus.DEGRADED]:
+        status = OutcomeStatus.QUARANTINED if quarantined else OutcomeStatus.DEGRADED
+        steps.append((f"tenuto outcomes {where} --status {status}", "which, and why"))
+    else:
+        steps.append((f"tenuto outcomes {where}", "how many recordings ended how"))
+    if quarantined:
         steps.append(("the same command with --replay", "tries the quarantined again"))
-    if summary.statuses[OutcomeStatus.ENHANCED] < summary.ended or summary.stopped:
-        steps.insert(0, (f"tenuto errors{option}", "what went wrong, by cause"))
-    if summary.left:
-        steps.insert(0, ("the same command again", "goes on where this run stopped"))
     out.print()
     width = max(len(command) for command, _ in steps) + 2
     for command, what in steps:
@@ -101,7 +115,7 @@ def show_plan(plan: Plan, items: Iterable[Item], out: Console) -> None:
         count(plan.inputs, "recording"),
         f"{plan.finished:,} finished" if plan.finished else "",
         f"{plan.quarantined:,} left in quarantine" if plan.quarantined else "",
-        f"{count(plan.bad_rows, 'row')} that named none" if plan.bad_rows else "",
+        left_out(plan.bad_rows) if plan.bad_rows else "",
         f"{count(plan.ignored, 'other file')} ignored",
     ]
     out.print("; ".join(filter(None, told)) + ". Nothing was done.")
