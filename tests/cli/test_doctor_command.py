@@ -57,6 +57,7 @@ def test_what_the_usual_ladder_lacks_is_said_with_status_1(tenuto, monkeypatch):
 def test_a_package_that_is_missing_is_named_with_its_extra(tenuto, monkeypatch):
     monkeypatch.setattr(doctor, "_is_installed", lambda name: name != "soxr")
     monkeypatch.setattr(doctor, "_try", lambda *what: doctor._Finding(*what, works=True, detail=""))
+    monkeypatch.setenv("COLUMNS", "40")
     ended = tenuto("doctor")
     assert "without soxr: pip install 'tenuto[audio]'" in ended.stdout
 

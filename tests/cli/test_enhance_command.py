@@ -159,6 +159,16 @@ def test_a_selection_that_is_misspelt_is_not_a_recording(tenuto, recordings, wor
     assert Path("out/outcomes.jsonl").read_text() == before
 
 
+def test_a_selection_that_nothing_is_of_says_so(tenuto, tmp_path):
+    Path("text.wav").write_text("not sound")
+    ordered = ("enhance", "text.wav", "-o", "out", *FAST)
+    tenuto(*ordered)
+    ended = tenuto(*ordered, "--replay", "group:v1:none", "--replay", "class:bug")
+    assert "1 in quarantine, and left there: --replay asks for others" in ended.stderr
+    assert "asks for others" not in tenuto(*ordered).stderr
+    assert "asks for others" not in tenuto(*ordered, "--replay", "class:data").stderr
+
+
 def test_where_errors_cannot_be_kept_the_run_says_so_once_and_why(tenuto, recordings):
     Path("file").touch()
     (recordings / "text.wav").write_text("not sound")

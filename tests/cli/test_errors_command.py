@@ -384,6 +384,7 @@ def test_an_id_that_is_nowhere_is_answered_with_status_2(tenuto, journal):
     ended = tenuto("errors", "show", "v1:\x1b[2Jnone")
     assert ended.exit_code == 2
     assert "no error and no group v1:\\x1b[2Jnone in " in ended.stderr
+    assert "no error and no group \\udcff in " in tenuto("errors", "show", "\udcff").stderr
 
 
 def test_the_journal_may_be_named_before_and_after_show(tenuto, journal, monkeypatch):

@@ -22,7 +22,7 @@ class Summary:
     ignored: int = 0
     """Files in the folders that are not called like sound. Not inputs."""
     bad_rows: int = 0
-    """Rows of a manifest that name no input. Not inputs."""
+    """Rows of a manifest that were left out, whatever was wrong with them. Not inputs."""
     statuses: Counter[OutcomeStatus] = field(default_factory=Counter)
     tiers: Counter[str] = field(default_factory=Counter)
     """How many recordings were enhanced by each tier."""

@@ -18,7 +18,7 @@ from rich.text import Text
 from tenuto.journal import open_journal
 
 from .opening import hindrance
-from .terminal import fit, make_console, show_path
+from .terminal import make_console, plain, show_path
 
 __all__ = ["command"]
 
@@ -145,5 +145,6 @@ def _journal() -> _Finding:
 def _show(finding: _Finding, out: Console) -> None:
     line = Text("  ok  ", style="green") if finding.works else Text("  no  ", style="bold red")
     line.append(f"{finding.subject:15} {finding.name:15} ", "default not bold")
-    line.append(fit(finding.detail, max(20, out.width - 38)), "dim not bold")
+    # Not cut: what is to be done is at its end.
+    line.append(plain(finding.detail), "dim not bold")
     out.print(line)

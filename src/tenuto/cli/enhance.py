@@ -152,8 +152,8 @@ def _may_be_input(word: str) -> bool:
     "--memory-limit",
     type=SIZE,
     metavar="SIZE",
-    help="What each worker may have of the memory, such as 2G (10⁹ bytes) or 2GiB (2³⁰). "
-    "By default they share nine tenths of what is free.",
+    help="What each worker may have of the memory, such as 2G or 1.5GiB: K, M and G are powers of "
+    "1000, KiB, MiB and GiB of 1024. By default they share nine tenths of what is free.",
 )
 @click.option(
     "--reserve",
@@ -219,7 +219,7 @@ def command(
     reporter = (
         JsonReporter(sys.stderr, verbosity)
         if as_json
-        else Reporter(make_console(stderr=True), verbosity)
+        else Reporter(make_console(stderr=True), verbosity, replays=settings["replay"] is not None)
     )
     try:
         if dry_run:

@@ -10,7 +10,6 @@ from typing import Any
 import click
 from rich.text import Text
 
-from tenuto.batch.replay import is_of_group
 from tenuto.capture import ErrorEvent
 from tenuto.journal import Group, Journal, Trend
 
@@ -18,7 +17,7 @@ from .event import show_event
 from .groups import show_groups
 from .opening import journal_option, open_to_read
 from .surroundings import surroundings_of
-from .terminal import Refusal, count, make_console, show_path
+from .terminal import Refusal, count, make_console, plain, show_path
 from .values import DURATION, NAME
 
 __all__ = ["command"]
@@ -80,7 +79,7 @@ def show(outer: tuple[str | None, bool], which: str, *, journal: str | None, as_
     is told too, and what policies did around it.
     """
     with open_to_read(journal or outer[0]) as kept:
-        event = _find(kept, which)
+        event = _find(kept, plain(which))
         asked = which if which.startswith(event.id) else event.id
         around = surroundings_of(event, asked, kept)
         if as_json or outer[1]:
@@ -92,6 +91,8 @@ def show(outer: tuple[str | None, bool], which: str, *, journal: str | None, as_
 def _find(journal: Journal, which: str) -> ErrorEvent:
     if (event := journal.event(which)) is not None:
         return event
+    from tenuto.batch.replay import is_of_group  # all of batch comes with it: not for --help
+
     groups = [group for group in journal.groups() if is_of_group(group.fingerprint, which)]
     errors, first = journal.ids_from(which)
     if len(groups) + errors > 1:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from tenuto.audio.names import path_text
 from tenuto.batch import Plan, Summary
+from tenuto.batch.plan import Again
 from tenuto.journal import Outcome, OutcomeStatus
 
 from .terminal import TIERS, UNBOUNDED, complain, count, duration, fit, pad, plain, show_path
@@ -40,13 +41,13 @@ class Reporter:
     """A watcher of runs that prints.
 
     ``verbosity`` 0 tells of what went less than well, 1 of every recording, -1 only
-    of what people ought to know.
+    of what people ought to know. ``replays``: something in quarantine was to be tried again.
     """
 
-    def __init__(self, console: Console, verbosity: int) -> None:
+    def __init__(self, console: Console, verbosity: int, *, replays: bool = False) -> None:
         self._console = console
         self._verbosity = verbosity
-        self._first_tier = ""
+        self._replays = replays
         self._lines = 0
         self._told_at = 0.0
         self._bar = Progress(
@@ -71,10 +72,14 @@ class Reporter:
         if self._verbosity < 0:
             return
         self._say(f"{count(summary.inputs, 'recording')} into {show_path(path_text(plan.folder))}")
+        in_vain = self._replays and not plan.again[Again.REPLAYED]
         for number, what in (
             (summary.finished_earlier, "finished earlier, and left alone"),
             (plan.without_input, "of these are kept although their input is gone"),
-            (summary.quarantined_earlier, "in quarantine, and left there"),
+            (
+                summary.quarantined_earlier,
+                f"in quarantine, and left there{': --replay asks for others' if in_vain else ''}",
+            ),
             (plan.ignored, "ignored: not called like sound, or written by an earlier run"),
             (plan.repeated, "named more than once, and done once"),
         ):
