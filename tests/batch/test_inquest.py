@@ -33,11 +33,21 @@ class Court:
         reporter = ErrorReporter("test", journal=journal, log=False)
         self.inquest = Inquest(LADDER, reporter, self.poison)
 
-    def hold(self, task, step=None, manner=Manner.CRASHED, cause="killed by SIGSEGV", content="c0"):
+    def hold(
+        self,
+        task,
+        step=None,
+        manner=Manner.CRASHED,
+        cause="killed by SIGSEGV",
+        content="c0",
+        *,
+        stack=("a.c:1 in f",),
+        **more,
+    ):
         if step is not None:
             self.journal.open_attempt(Attempt(work=path_text(task.item.input), step=step))
         return self.inquest.hold(
-            Death(task, 0.0, 77, cause, ("a.c:1 in f",), "so long", manner, content)
+            Death(task, 0.0, 77, cause, stack, "so long", manner, content), 0.0, **more
         )
 
     def survive(self, task, tier="high", content="c0"):
@@ -173,9 +183,9 @@ def test_who_starves_even_then_outside_a_tier_is_quarantined_for_that(court):
 
 def test_a_tier_that_kills_three_in_a_row_is_withdrawn(court):
     for number in range(3):
-        assert court.inquest.withdrawn == ()
+        assert court.inquest.trust.withdrawn == ()
         court.hold(task(f"{number}.wav"), "high", content=f"c{number}")
-    assert court.inquest.withdrawn == ("high",)
+    assert court.inquest.trust.withdrawn == ("high",)
     assert court.inquest.prepare(task()).setbacks.without == ("high",)
 
 
@@ -184,7 +194,7 @@ def test_who_survives_a_tier_clears_it(court):
         court.hold(task(f"{number}.wav"), "high", content=f"c{number}")
         if number % 2:
             court.survive(task("good.wav"), content="good")
-    assert court.inquest.withdrawn == ()
+    assert court.inquest.trust.withdrawn == ()
 
 
 def test_a_task_that_knows_all_is_left_as_it_is(court):
@@ -222,4 +232,4 @@ def test_what_never_came_to_a_tier_clears_none(court):
     for number in range(3):
         court.hold(task(f"{number}.wav"), "high", content=f"c{number}")
         court.inquest.note_survival(task("bad.wav"), bad, "text")
-    assert court.inquest.withdrawn == ("high",)
+    assert court.inquest.trust.withdrawn == ("high",)

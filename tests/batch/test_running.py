@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import random
 import signal
 from collections import Counter, deque
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from tenuto.batch.run import Run
 from tenuto.clock import SimulatedClock
 from tenuto.errors import FaultClass
 from tenuto.journal import Attempt, Outcome, OutcomeStatus, open_journal
+from tests.thoroughness import examples
 
 from .runs import Notes
 
@@ -80,8 +83,40 @@ def ill(task, trouble, content=""):
     return Answer(task, outcome, (trouble,), content)
 
 
+def short(task):
+    return Answer(task, Short(("an error",)), (NO_MEMORY,), "c")
+
+
 def starved(task):
     return Death(task, 0.0, 99, "out of memory", manner=Manner.STARVED, content="c")
+
+
+def original(task):
+    """No tier did anything for it, and it is kept as it is."""
+    answer = well(task)
+    kept = replace(answer.result, status=OutcomeStatus.DEGRADED, tier="original")
+    return replace(answer, result=kept)
+
+
+def dead(task, step, manner=Manner.CRASHED, cause="killed by SIGSEGV", stack=()):
+    """Its worker died at that step; it had not begun where that is None."""
+    if step not in {None, "read"}:
+        with open_journal() as journal:
+            journal.open_attempt(Attempt(work=path_text(task.item.input), step=step))
+    content = "" if step in {None, "read"} else content_of(task.item.input)
+    return Death(task, 0.0, 99, cause, stack, manner=manner, content=content)
+
+
+IN_HASHING = (
+    "/lib/tenuto/audio/codec/access.py:99 in read_at",
+    "/lib/tenuto/batch/content.py:9 in f",
+)
+
+
+def hung(task, step):
+    """Its worker got nowhere at that step, and was ended."""
+    stack = IN_HASHING if step == "read" else ("/lib/tenuto/audio/codec/libav.py:9 in decode",)
+    return dead(task, step, Manner.HUNG, "hung, and was ended", stack)
 
 
 @pytest.fixture
@@ -93,7 +128,7 @@ def clock():
 def run(tmp_path, monkeypatch, clock):
     """``run(number, script)`` runs over so many recordings; gives summary, workers and notes."""
 
-    def go(number, script, places=1, on_tick=None):
+    def go(number, script, places=1, on_tick=None, ladder=("basic",)):
         folder = tmp_path / "in"
         folder.mkdir(exist_ok=True)
         for index in range(number):
@@ -102,7 +137,7 @@ def run(tmp_path, monkeypatch, clock):
         workers = Scripted(script, places, clock)
         monkeypatch.setattr("tenuto.batch.enhancing.LocalWorkers", lambda *_: workers)
         monkeypatch.setattr("tenuto.batch.enhancing.Run", functools.partial(Run, clock=clock))
-        batch = Batch(ladder=("basic",), meter="none", jobs=places)
+        batch = Batch(ladder=ladder, meter="none", jobs=places)
         notes = Notes()
         notes.on_tick = on_tick or notes.on_tick
         summary = batch.run([folder], tmp_path / "out", notes)
@@ -217,7 +252,7 @@ def test_while_memory_is_short_fewer_are_at_work_and_then_more_again(run):
 def test_one_that_lived_to_tell_that_memory_was_too_little_gets_more_too(run):
     def script(task):
         if number_of(task) == 3 and not task.make_do:
-            return Answer(task, Short(("an error",)), (NO_MEMORY,), "c")
+            return short(task)
         return well(task)
 
     summary, workers, _ = run(9, script, places=4)
@@ -310,3 +345,107 @@ def test_a_worker_that_cannot_be_started_stops_the_run_in_order(run, monkeypatch
     assert summary.exit_status == 2
     assert summary.stopped == "no worker process can be started: Too many open files"
     assert (summary.statuses["enhanced"], summary.left) == (3, 7)
+
+
+def test_a_tier_that_failed_by_accident_at_first_is_used_again(run):
+    """The only one there is: without it every recording would be left as it is."""
+
+    def script(task):
+        begun.append(task)
+        assert len(begun) < 200, "they are done again and again"
+        if "basic" in task.setbacks.without:
+            return original(task)
+        crashes = number_of(task) < 3 and task.begun == 1 and not task.trial
+        return dead(task, "basic") if crashes else well(task)
+
+    begun = []
+    summary, _, notes = run(60, script)
+    assert dict(summary.statuses) == {"enhanced": 60}
+    assert len(begun) < 100
+    assert any("basic works again" in text for text in notes.texts)
+
+
+def test_in_a_short_run_too_a_tier_has_a_second_chance(run):
+    def script(task):
+        if "basic" in task.setbacks.without:
+            return original(task)
+        crashes = number_of(task) < 3 and task.begun == 1 and not task.trial
+        return dead(task, "basic") if crashes else well(task)
+
+    summary, _, _ = run(9, script)
+    assert summary.exit_status == 0
+    assert dict(summary.statuses) == {"enhanced": 9}
+
+
+def test_a_tier_that_works_for_nobody_is_given_up_in_a_short_run_without_waiting(run, clock):
+    def script(task):
+        return original(task) if "basic" in task.setbacks.without else dead(task, "basic")
+
+    begun = clock.monotonic()
+    summary, _, _ = run(9, script)
+    assert (summary.stopped, dict(summary.statuses)) == (None, {"degraded": 9})
+    assert clock.monotonic() - begun < 60
+
+
+def test_a_tier_that_works_with_the_control_alone_is_not_tried_for_ever(run):
+    def script(task):
+        if task.trial or number_of(task) == 0:
+            return well(task)
+        return original(task) if "basic" in task.setbacks.without else dead(task, "basic")
+
+    summary, workers, notes = run(60, script)
+    assert (summary.stopped, summary.left) == (None, 0)
+    assert dict(summary.statuses) == {"enhanced": 1, "degraded": 59}
+    assert len(workers.begun) < 60 * 4
+    assert any("It is they" in text for text in notes.texts)
+
+
+def answers_of(chance, ladder):
+    """What workers may answer, each a script."""
+    steps = [*ladder, "decode", "encode", "read"]
+
+    def step():
+        return chance.choice(steps)
+
+    def best_tier_dies(task):
+        left = [tier for tier in ladder if tier not in task.setbacks.without]
+        return dead(task, left[0]) if left else original(task)
+
+    return [
+        best_tier_dies,
+        lambda task: (original if set(ladder) <= set(task.setbacks.without) else well)(task),
+        lambda task: ill(task, GONE, chance.choice(["", content_of(task.item.input)])),
+        lambda task: ill(task, replace(NO_MEMORY, step=step())),
+        lambda task: dead(task, step()),
+        lambda task: hung(task, step()),
+        lambda task: dead(task, step(), Manner.KILLED),
+        lambda task: original(task) if task.make_do else short(task),
+        original,
+        starved,
+    ]
+
+
+@pytest.mark.parametrize("seed", range(examples(25)))
+def test_whatever_the_workers_answer_no_recording_is_begun_without_end(run, seed):
+    """A law: a run ends, and each of its recordings is tried a bounded number of times."""
+    chance = random.Random(seed)
+    ladder = ("medium_quality", "basic")
+    answers = answers_of(chance, ladder)
+    favourites = chance.sample(answers, chance.randint(1, 3))
+    trials_go_well = chance.choice([True, False, None])
+
+    def script(task):
+        if task.trial and trials_go_well is not None:
+            return well(task) if trials_go_well else ill(task, GONE)
+        return chance.choice(favourites if chance.random() < 0.9 else answers)(task)
+
+    counts = Counter()
+
+    def bounded(task):
+        counts[task.item.input if not task.trial else "trial"] += 1
+        assert not task.trial or counts["trial"] < 2_000
+        assert task.trial or counts[task.item.input] <= 25
+        return script(task)
+
+    summary, _, _ = run(40, bounded, places=chance.choice([1, 2, 4]), ladder=ladder)
+    assert summary.stopped is not None or summary.left == 0

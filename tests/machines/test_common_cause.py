@@ -25,6 +25,15 @@ def test_it_takes_twenty_where_nobody_says_otherwise():
     assert alarms(machine, *row) == [False] * 19 + [True]
 
 
+def test_of_a_rarer_fault_fewer_are_enough_and_never_more():
+    machine = CommonCause(alike=3)
+    assert not machine.failed("read", "hung", "a", alike=2)
+    assert not machine.failed("read", "hung", "a", alike=2)
+    assert machine.failed("read", "hung", "b", alike=2)
+    assert not machine.failed("read", "hung", "b")
+    assert machine.failed("read", "hung", "c", alike=9)
+
+
 def test_one_who_fails_again_and_again_counts_once():
     machine = CommonCause(alike=2)
     assert alarms(machine, *[("decode", "gone", "a")] * 9) == [False] * 9

@@ -4,8 +4,12 @@ The evidence is in the journal: before each step that may be fatal an attempt is
 still open names the step. A death in a tier is that tier's doing, and the recording is tried again
 one tier lower. A death at any other step is held against the recording's bytes, and the second one
 puts them into quarantine, under whatever name they come, in this run or a later one. A tier that
-kills worker after worker is not the recordings' fault: it is withdrawn for the rest of the run. So
-is, as a whole, a run whose workers die before they have begun.
+kills worker after worker is not the recordings' fault: it is withdrawn until it works again. A run
+whose workers die before they have begun is stopped.
+
+One that hangs may have been made to wait, by a drive that is slow or gone. So the first time it is
+only doubted, until it is known how others fare; and where it hung reading or writing a file it
+never proves anything against the bytes.
 
 Nobody is to blame where a worker was killed from outside, which may happen twice, or where its
 memory was too little, once: then the recording is tried again, with more.
@@ -13,26 +17,35 @@ memory was too little, once: then the recording is tried again, with more.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from tenuto.audio.names import path_text
 from tenuto.errors import ConfigurationError, FaultClass, TenutoError
 from tenuto.journal import Attempt, AttemptEnd, Outcome, OutcomeStatus
+from tenuto.machines import Trust
 from tenuto.reporting import ErrorReporter
 
-from .executors import Death, Manner, Task
+from .executors import Death, Manner, Task, Trouble
 from .poison import FATAL, Poison
+from .whereabouts import READ, WRITE, step_of
 
-__all__ = ["MOST_SHARES", "Inquest", "WorkerDiedError", "WorkerStarvedError"]
+__all__ = [
+    "MOST_SHARES",
+    "Doubt",
+    "Inquest",
+    "WorkerDiedError",
+    "WorkerStarvedError",
+    "tiers_survived",
+]
 
 MOST_SHARES = 8
 """How many workers' share of the memory a recording gets for which one was too little."""
 
 _SPARED = 2
-_FATAL_TO_THE_TIER = 3
 _FATAL_TO_THE_RUN = 5
+
+_ON_FILES = {READ, WRITE}
 
 _OUTSIDE = "outside the tiers"
 """Where bytes kill, if it is not in a tier."""
@@ -60,6 +73,16 @@ class WorkerStarvedError(WorkerDiedError):
     fault_class = FaultClass.RESOURCE
 
 
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A recording that hung, which may be nobody's fault: others have to tell."""
+
+    task: Task
+    outcome: Outcome
+    """How it ends, if it is not to be tried again."""
+    trouble: Trouble
+
+
 class Inquest:
     """Judges deaths. One for each run."""
 
@@ -69,30 +92,51 @@ class Inquest:
         self._reporter = reporter
         self._journal = reporter.journal
         self._poison = poison
-        self._deaths: Counter[str | None] = Counter()
-        self.withdrawn: tuple[str, ...] = ()
-        """Tiers that are not to be used any more."""
+        self._never_begun = 0
+        """How many workers in a row died before they began."""
+        self._doubted: dict[str, tuple[str, str]] = {}
+        """By input, the error and the reason of those that hung once, and have not ended yet."""
+        self.trust = Trust()
+        """Which tiers are withdrawn."""
 
     def note_survival(self, task: Task, outcome: Outcome, content: str) -> None:
         """A worker lived to tell how ``task``, of these bytes, ended."""
-        last = outcome.tier if outcome.tier in self.ladder else self.ladder[-1]
-        tiers = self.ladder[: self.ladder.index(last) + 1]
-        if outcome.status is OutcomeStatus.QUARANTINED:  # it may not have come to any tier
-            tiers = ()
-        survived = [tier for tier in tiers if tier not in task.setbacks.without]
-        for step in (None, *survived):
-            self._deaths.pop(step, None)
+        survived = tiers_survived(self.ladder, task, outcome)
+        self._never_begun = 0
+        for tier in survived:
+            self.trust.worked(tier)
+        self._doubted.pop(task.item.input, None)
         self._poison.survived(content, (_OUTSIDE, *survived))
 
-    def hold(self, death: Death) -> Task | Outcome:
+    def hold(self, death: Death, now: float, *, frozen: bool = False) -> Task | Outcome | Doubt:
         """The next attempt at the recording, or, if there must be none, its outcome.
 
-        Raises ConfigurationError if workers keep dying before they begin.
+        ``now`` is in seconds, monotonic. ``frozen``: the run itself stood still while the worker
+        was at it, and so may the worker have. Raises ConfigurationError if workers keep dying
+        before they begin.
         """
         task = replace(death.task, content=death.content)
-        work = path_text(task.item.input)
+        step, error = self._report(death)
+        known = replace(task.setbacks, errors=(*task.setbacks.errors, error))
+        spared = self._spare(replace(task, setbacks=known), death.manner, frozen=frozen)
+        if spared is not None:
+            return spared
+        if step is None:
+            self._never_begun += 1
+            if self._never_begun >= _FATAL_TO_THE_RUN:
+                what = f"they die before they begin ({death.cause}); see the error"
+                raise ConfigurationError("the worker processes", what)
+        elif death.manner is Manner.HUNG and (
+            step in _ON_FILES or not (task.retried or task.deaths)
+        ):
+            return self._doubt(replace(task, setbacks=known), step, death.cause)
+        return self._blame(task, step, f"{step or 'start'}: {death.cause}", error, now)
+
+    def _report(self, death: Death) -> tuple[str | None, str]:
+        """The step that it died at, and the event that tells of it."""
+        work = path_text(death.task.item.input)
         attempt = self._open_attempt(work, death.given_out)
-        step = attempt.step if attempt else None
+        step = step_of(death, attempt)
         kind = WorkerStarvedError if death.manner is Manner.STARVED else WorkerDiedError
         error = kind(
             death.cause,
@@ -105,23 +149,50 @@ class Inquest:
         event = self._reporter.report(error, {"input": work})
         if attempt:
             self._journal.close_attempt(attempt.id, AttemptEnd.FAILED, error_id=event.id)
-        known = replace(task.setbacks, errors=(*task.setbacks.errors, event.id))
-        if death.manner is Manner.KILLED and task.killed < _SPARED:
-            return replace(task, killed=task.killed + 1, setbacks=known)
-        if death.manner is Manner.STARVED and not task.starved:
-            return self.give_more(task, known.errors)
-        self._deaths[step] += 1
-        if step is None and self._deaths[None] >= _FATAL_TO_THE_RUN:
-            raise ConfigurationError(
-                "the worker processes", f"they die before they begin ({death.cause}); see the error"
-            ) from error
-        reason = f"{step or 'start'}: {death.cause}"
-        tier = step if step in self.ladder else None
-        if step is not None and death.content:
-            self._poison.killed(death.content, tier or _OUTSIDE, event.id)
-        if tier is not None:
-            return self._one_tier_lower(task, tier, reason, event.id)
-        return self._hold_against(task, step, reason, event.id)
+        return step, event.id
+
+    def _spare(self, task: Task, manner: Manner, *, frozen: bool) -> Task | None:
+        """The next attempt, where nobody is to blame."""
+        if manner is Manner.KILLED and task.killed < _SPARED:
+            return replace(task, killed=task.killed + 1)
+        if manner is Manner.STARVED and not task.starved:
+            return self.give_more(task, task.setbacks.errors)
+        return task if frozen and manner is Manner.HUNG else None
+
+    def _blame(
+        self, task: Task, step: str | None, reason: str, error: str, now: float
+    ) -> Task | Outcome:
+        if step in self.ladder:
+            if task.content:
+                self._poison.killed(task.content, step, error)
+            self.trust.failed(step, now)
+            return self._one_tier_lower(task, step, reason, error)
+        if doubted := self._doubted.pop(task.item.input, None):
+            earlier, why = doubted  # which is certain now
+            if task.content:
+                self._poison.killed(task.content, _OUTSIDE, earlier)
+            setbacks = replace(task.setbacks, reasons=(*task.setbacks.reasons, why))
+            task = replace(task, setbacks=setbacks, deaths=task.deaths + 1)
+        if step is not None and task.content:
+            self._poison.killed(task.content, _OUTSIDE, error)
+        return self._hold_against(task, step, reason, error)
+
+    def _doubt(self, task: Task, step: str, cause: str) -> Doubt:
+        why = f"{step}: {cause}"
+        if step not in _ON_FILES and step not in self.ladder:
+            self._doubted[task.item.input] = task.setbacks.errors[-1], why
+        outcome = Outcome(
+            input=path_text(task.item.input),
+            output=None,
+            status=OutcomeStatus.QUARANTINED,
+            errors=task.setbacks.errors,
+            reason="; ".join((*task.setbacks.reasons, why)),
+            fault_class=FaultClass.INFRASTRUCTURE,
+            content=task.content or None,
+        )
+        if task.retried:  # or it is tried again in any case
+            self._journal.record(outcome)
+        return Doubt(task, outcome, Trouble(step, cause, FaultClass.INFRASTRUCTURE))
 
     def give_more(self, task: Task, errors: tuple[str, ...]) -> Task:
         """The next attempt at a recording for which there was too little memory, just once."""
@@ -146,8 +217,9 @@ class Inquest:
     def prepare(self, task: Task) -> Task:
         """``task``, told what is known by now: tiers that are withdrawn, and bytes that kill."""
         setbacks = task.setbacks
-        if not set(self.withdrawn) <= set(setbacks.without):
-            without = tuple(dict.fromkeys((*setbacks.without, *self.withdrawn)))
+        withdrawn = self.trust.withdrawn
+        if not set(withdrawn) <= set(setbacks.without):
+            without = tuple(dict.fromkeys((*setbacks.without, *withdrawn)))
             setbacks = replace(setbacks, without=without)
         if setbacks is task.setbacks and task.deadly == self._poison.deadly:
             return task
@@ -163,8 +235,6 @@ class Inquest:
         return next((each for each in attempts[::-1] if (each.started or 0.0) >= since), None)
 
     def _one_tier_lower(self, task: Task, tier: str, reason: str, error: str) -> Task:
-        if self._deaths[tier] >= _FATAL_TO_THE_TIER and tier not in self.withdrawn:
-            self.withdrawn = (*self.withdrawn, tier)
         tried = self.ladder[: self.ladder.index(tier) + 1]
         return replace(task, setbacks=task.setbacks.and_then(reason, error, tried))
 
@@ -195,3 +265,11 @@ class Inquest:
         )
         self._journal.record(outcome)
         return outcome
+
+
+def tiers_survived(ladder: Sequence[str], task: Task, outcome: Outcome) -> tuple[str, ...]:
+    """The tiers of ``ladder`` that a worker lived through to end ``task`` so."""
+    if outcome.status is OutcomeStatus.QUARANTINED:  # it may not have come to any tier
+        return ()
+    tried = ladder[: ladder.index(outcome.tier) + 1] if outcome.tier in ladder else ladder
+    return tuple(tier for tier in tried if tier not in task.setbacks.without)

@@ -16,7 +16,7 @@ from .budget import Account, ErrorBudget
 from .claim import CLAIM_NAME, Claim
 from .crew import Crew, Permit
 from .executors import Death, Ended, Executor, Halt, Manner, Recognised, Short, Task, Unchanged
-from .inquest import Inquest
+from .inquest import Doubt, Inquest
 from .interruption import Interruption
 from .ledger import Ledger
 from .outbreak import Outbreak
@@ -93,7 +93,8 @@ class Run:
         self._waiting: deque[Task] = deque()
         self._again: deque[Task] = deque()
         """What is to be tried once more, when others have had their turn."""
-        self._outbreak = Outbreak(inquest.ladder, Path(plan.folder))
+        self._outbreak = Outbreak(inquest.ladder, Path(plan.folder), trust=inquest.trust)
+        self._withdrawn: tuple[str, ...] = ()
         self._crew = Crew()
         self._in_hand: dict[Item, _InHand] = {}
         self._unsettled = 0
@@ -125,6 +126,7 @@ class Run:
             for ended in found:
                 self._take(ended)
                 self._follow_outbreak()
+            self._tell_of_tiers()
             self.summary.seconds = self._clock.monotonic() - started
             self._watcher.ticked(self.summary)
         else:
@@ -149,8 +151,12 @@ class Run:
                 self._submit(trial, max(1, min(trial.shares, self._free())))
             return True
         if not self._upcoming() and not self._in_hand:
-            self._outbreak.finish()
+            self._outbreak.conclude(self._clock.monotonic())
+            if not self._outbreak.suspended:
+                self._outbreak.finish()
             self._follow_outbreak()
+            if self._outbreak.suspended:
+                return True
         while (
             self.summary.stopped is None and (task := self._upcoming()) and self._has_room_for(task)
         ):
@@ -229,17 +235,29 @@ class Run:
             self._outbreak.take(task, outcome, ended.troubles, ended.content, now)
 
     def _take_death(self, death: Death, now: float) -> None:
-        withdrawn = self._inquest.withdrawn
         try:
-            verdict = self._inquest.hold(death)
+            verdict = self._inquest.hold(death, now)
         except ConfigurationError as error:
             self._stop(str(error))
             return
-        for tier in self._inquest.withdrawn[len(withdrawn) :]:
-            self._watcher.noted(
-                f"{tier} has killed several workers in a row: this run goes on without it."
-            )
-        self._follow(death.task, verdict, death.content, now)
+        if isinstance(verdict, Doubt):
+            doubt, troubles = verdict, (verdict.trouble,)
+            self._outbreak.take(doubt.task, doubt.outcome, troubles, death.content, now, hung=True)
+        else:
+            self._follow(death.task, verdict, death.content, now)
+
+    def _tell_of_tiers(self) -> None:
+        withdrawn, known = self._inquest.trust.withdrawn, self._withdrawn
+        for tier in withdrawn:
+            if tier not in known:
+                self._watcher.noted(
+                    f"{tier} has killed several workers in a row: this run goes on without it, "
+                    "and tries it again after a while."
+                )
+        for tier in known:
+            if tier not in withdrawn:
+                self._watcher.noted(f"{tier} works again, and is used again.")
+        self._withdrawn = withdrawn
 
     def _follow(self, task: Task, verdict: Task | Outcome, content: str, now: float) -> None:
         if isinstance(verdict, Task):

@@ -14,6 +14,7 @@ from .limits import Aimd, Gradient, Limiter, LimitSettings, Round
 from .places import Places
 from .shedder import Priority, Shedder
 from .shrink import Shrink
+from .trust import Trust
 from .window import CountWindow, TimeWindow
 
 __all__ = [
@@ -43,5 +44,6 @@ __all__ = [
     "State",
     "Tally",
     "TimeWindow",
+    "Trust",
     "Turn",
 ]

@@ -38,17 +38,19 @@ class CommonCause:
         self._rows.pop(step, None)
         self._innocent.pop(step, None)
 
-    def failed(self, step: str, how: str, who: str) -> bool:
+    def failed(self, step: str, how: str, who: str, alike: int | None = None) -> bool:
         """``who`` failed at ``step``. True: so many failed alike that it is hardly their doing.
 
-        It is said again for each further one, until somebody passes or they are acquitted.
+        It is said again for each further one, until somebody passes or they are acquitted. Of a
+        fault that is rarer than others fewer are enough: ``alike``.
         """
         row = self._rows.get(step)
         if row is None or row.how != how:
             row = self._rows[step] = _Row(how)
         if len(row.who) < self._alike:
             row.who.add(who)
-        return len(row.who) >= self._alike and not self.is_acquitted(step, how)
+        enough = self._alike if alike is None else min(alike, self._alike)
+        return len(row.who) >= enough and not self.is_acquitted(step, how)
 
     def is_acquitted(self, step: str, how: str) -> bool:
         """Whether those who fail so at ``step`` are known to do it by themselves."""
