@@ -237,11 +237,30 @@ def test_each_piece_of_work_is_told_with_its_seconds_of_sound(tmp_path, result, 
     enhancer = Enhancer(ladder=("basic",), meter="none", reporter=reporter, on_step=heard.append)
     enhancer.enhance(record(tmp_path / "noisy.wav", seconds=3), result)
     opened, *decoded = heard[: heard.index(0.0)]
-    loading, *chunks, finishing, publishing = heard[heard.index(0.0) :]
+    begun, loading, *chunks, finishing, publishing = heard[heard.index(0.0) :]
     assert opened > 3
     assert sum(decoded) == pytest.approx(3)
     assert chunks == [1.0, 1.0, 1.0]
-    assert (loading, finishing, publishing) == (0.0, 3.0, 3.0)
+    assert (begun, loading, finishing, publishing) == (0.0, 0.0, 3.0, 3.0)
+
+
+def test_an_engine_has_time_to_load_its_model_with_its_first_recording(tmp_path, journal):
+    reporter = ErrorReporter("tenuto", journal=journal, log=False)
+    source = record(tmp_path / "a.wav")
+    steps, loads = [], []
+    enhancer = Enhancer(
+        ladder=("basic",),
+        meter="none",
+        reporter=reporter,
+        on_step=steps.append,
+        on_load=loads.append,
+    )
+    enhancer.enhance(source, tmp_path / "b.wav")
+    first = len(loads)
+    assert first >= 2
+    enhancer.enhance(source, tmp_path / "c.wav")
+    assert len(loads) == first
+    assert len(steps) > first
 
 
 def test_another_container_is_written_when_asked_for(noisy, tmp_path, enhancer):

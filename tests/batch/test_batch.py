@@ -144,7 +144,7 @@ def test_an_engine_that_takes_its_process_with_it_costs_one_tier(tmp_path):
 
 def test_an_engine_that_hangs_is_ended_and_it_is_known_where_it_was(tmp_path):
     source = record(tmp_path / "in" / "a.wav")
-    patience = Patience(seconds=6.0, per_second=0.0)
+    patience = Patience(seconds=6.0, per_second=0.0, start=6.0)
     run(source, tmp_path / "out", "hanging", "steady", patience=patience)
     line = ledger_of(tmp_path / "out")["a.wav"]
     assert (line["tier"], line["reason"]) == ("steady", "hanging: hung, and was ended")

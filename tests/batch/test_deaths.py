@@ -14,9 +14,10 @@ from tenuto.audio import output
 from tenuto.batch import Batch, Item, Patience
 from tenuto.batch.executors import Answer, Death, Manner, Task
 from tenuto.batch.executors.local import LocalWorkers, Recycling
+from tenuto.batch.whereabouts import step_of
 from tenuto.batch.worker import WorkerSettings
 from tenuto.errors import FaultClass
-from tenuto.journal import Outcome, open_journal
+from tenuto.journal import Attempt, Outcome, open_journal
 
 from .conftest import ledger_of, record
 
@@ -74,7 +75,7 @@ def run(paths, out, *ladder, **settings):
 )
 def test_how_a_worker_died_is_known(tmp_path, engine, manner, cause):
     source = record(tmp_path / "a.wav", seconds=0.3)
-    patience = Patience(seconds=8.0, per_second=0.0)
+    patience = Patience(seconds=8.0, per_second=0.0, start=8.0)
     tasks = [task_of(source, tmp_path / "out")]
     (death,) = ends_of(tasks, workers(engine, patience=patience))
     assert isinstance(death, Death)
@@ -82,6 +83,27 @@ def test_how_a_worker_died_is_known(tmp_path, engine, manner, cause):
     assert len(death.content) == 32
     if manner is not Manner.KILLED and engine != "leaving":
         assert any("odd_engines.py" in frame for frame in death.stack)
+
+
+def test_a_worker_that_waits_for_a_file_is_known_to_by_its_stack(tmp_path, plugin):
+    """A drive that is gone, and reads that wait for it."""
+    (plugin / "sitecustomize.py").write_text(
+        "import os, time\n"
+        "read = os.pread\n"
+        "os.pread = lambda *how: time.sleep(600) if 'STALL' in os.environ else read(*how)\n"
+        "sync = os.fsync\n"
+        "os.fsync = lambda *how: time.sleep(600) if 'SYNC' in os.environ else sync(*how)\n"
+    )
+    source = record(tmp_path / "a.wav", seconds=0.3)
+    patience = Patience(seconds=3.0, per_second=0.0)
+    tasks = [task_of(source, tmp_path / "out")]
+    for variable, step, attempted in (("STALL", "read", None), ("SYNC", "encode", "steady")):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(variable, "1")
+            (death,) = ends_of(tasks, workers(patience=patience))
+        assert death.manner is Manner.HUNG
+        attempt = attempted and Attempt(work="a.wav", step=attempted)
+        assert step_of(death, attempt) == step
 
 
 def test_a_worker_that_is_killed_before_it_begins_has_touched_no_bytes(tmp_path):

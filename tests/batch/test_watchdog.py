@@ -50,6 +50,12 @@ def test_to_load_libraries_there_is_time_whatever_the_patience(dog, limits):
     assert limits == [(300.0, True), (10.0, True)]
 
 
+def test_a_model_has_that_time_too_and_more_where_the_sound_is_long(dog, limits):
+    dog.watch_start(30.0)
+    dog.watch_start(1_000.0)
+    assert limits == [(300.0, True), (2_010.0, True)]
+
+
 def test_each_piece_begins_anew_so_that_only_a_stall_is_too_long(dog, limits, clock):
     for _ in range(100):
         dog.watch(5.0)

@@ -62,8 +62,9 @@ class Enhancer:
     ``ladder`` names the tiers to try, best first; when none passes its gate, the best there is is
     used. ``min_quality`` is what the meter must say of an output at least. ``container`` is the
     format to write; without one, that of the input, or what the output's name says. ``on_step`` is
-    told before each piece of the work how many seconds of sound it is about. Not for several
-    threads at once.
+    told before each piece of the work how many seconds of sound it is about; ``on_load`` in its
+    place while an engine may have a model to load, which takes longer. Not for several threads at
+    once.
     """
 
     def __init__(
@@ -75,12 +76,14 @@ class Enhancer:
         container: str | None = None,
         reporter: ErrorReporter | None = None,
         on_step: OnStep | None = None,
+        on_load: OnStep | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._reporter = reporter or ErrorReporter("tenuto", clock=clock)
         self._rungs = Rungs(ladder, Gate(min_quality, meter=meter), clock)
         self._container = container
         self._on_step = on_step or (lambda _: None)
+        self._on_load = on_load or self._on_step
         self._clock = clock
 
     def enhance(
@@ -110,6 +113,7 @@ class Enhancer:
             work,
             reporter=self._reporter,
             on_step=self._on_step,
+            on_load=self._on_load,
             setbacks=setbacks,
             make_do=make_do,
         )

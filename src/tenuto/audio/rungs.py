@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tenuto.clock import Clock
@@ -72,6 +72,7 @@ class Rungs:
         self._clock = clock
         self._breakers: dict[str, CircuitBreaker] = {}
         self._sizes = Sizes()
+        self._loaded: set[str] = set()
 
     def best_take(
         self, recording: Recording, writer: Writer, trail: Trail, *, without: Collection[str] = ()
@@ -133,9 +134,14 @@ class Rungs:
         def work() -> _Judged:
             with trail.step(tier, 0.0):
                 engine = engine_for(tier, passing.recording.rate)
+                begun = passing
+                if engine.name not in self._loaded:  # some load when the first sound comes
+                    trail.load(0.0)
+                    begun = replace(passing, beat=trail.load)
                 met: BaseException | None = None
                 try:
-                    path = self._fitting(engine, passing, trail)
+                    path = self._fitting(engine, begun, trail)
+                    self._loaded.add(engine.name)
                 except AsideError as error:
                     met = error.__cause__
                 if met is not None:

@@ -30,6 +30,7 @@ class Trail:
         *,
         reporter: ErrorReporter,
         on_step: OnStep,
+        on_load: OnStep,
         setbacks: Setbacks,
         make_do: bool,
     ) -> None:
@@ -37,6 +38,7 @@ class Trail:
         self._reporter = reporter
         self._journal = reporter.journal
         self._on_step = on_step
+        self._on_load = on_load
         self._make_do = make_do
         self.errors: list[str] = list(setbacks.errors)
         """Event ids, oldest first, each once."""
@@ -64,6 +66,10 @@ class Trail:
     def beat(self, audio_seconds: float) -> None:
         """The work goes on, with a piece of so many seconds of sound."""
         self._on_step(audio_seconds)
+
+    def load(self, audio_seconds: float) -> None:
+        """The work goes on in the same way, and there may be something to load for it."""
+        self._on_load(audio_seconds)
 
     def caught(self, error: BaseException, **context: object) -> str:
         """Keep ``error`` in the journal, once however often it is seen; its event id."""

@@ -44,6 +44,7 @@ MOST_SHARES = 8
 
 _SPARED = 2
 _FATAL_TO_THE_RUN = 5
+_FROZEN = 4  # attempts at one recording
 
 _ON_FILES = {READ, WRITE}
 
@@ -157,6 +158,7 @@ class Inquest:
             return replace(task, killed=task.killed + 1)
         if manner is Manner.STARVED and not task.starved:
             return self.give_more(task, task.setbacks.errors)
+        frozen = frozen and task.begun < _FROZEN  # where runs are slow, that does not excuse all
         return task if frozen and manner is Manner.HUNG else None
 
     def _blame(

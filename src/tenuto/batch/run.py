@@ -21,6 +21,7 @@ from .interruption import Interruption
 from .ledger import Ledger
 from .outbreak import Outbreak
 from .plan import Item, Plan
+from .probation import Probation
 from .replay import Canaries
 from .room import Room
 from .summary import Summary
@@ -30,6 +31,10 @@ __all__ = ["Run", "Watcher"]
 
 _GLANCE = 0.2
 """Seconds between two looks at whether somebody wants the run to stop."""
+
+_STANDSTILL = 3.0
+"""Seconds between two looks, a few times a second as they are, that show that the run itself stood
+still: stopped from the keyboard, or with its container, or as the machine had no time for it."""
 
 _MOST_AGAIN = 1_000
 """Recordings that wait for a second chance, before the first of them has it."""
@@ -94,9 +99,11 @@ class Run:
         self._again: deque[Task] = deque()
         """What is to be tried once more, when others have had their turn."""
         self._outbreak = Outbreak(inquest.ladder, Path(plan.folder), trust=inquest.trust)
+        self._probation = Probation(inquest.trust, inquest.ladder, Path(plan.folder))
         self._withdrawn: tuple[str, ...] = ()
         self._crew = Crew()
         self._in_hand: dict[Item, _InHand] = {}
+        self._looked_at = self._moved_at = clock.monotonic()
         self._unsettled = 0
         """Recordings that were begun and have no outcome yet: their outputs may be there."""
         self.summary = Summary(
@@ -114,12 +121,13 @@ class Run:
 
     def go(self) -> Summary:
         """Work until all is done, or something stops it."""
-        started = self._clock.monotonic()
+        started = self._looked_at = self._clock.monotonic()
         self._watcher.began(self._plan, self.summary)
         if self._account is not None:
             self._keep_to(self._account)  # it may have been spent by the runs before
         while self._begin_more() or self._in_hand:
             found = self._executor.wait(_GLANCE)
+            self._look()
             if not self._claim.holds():
                 self._leave()
                 break
@@ -150,13 +158,9 @@ class Run:
             if trial := self._outbreak.trial(self._clock.monotonic()):
                 self._submit(trial, max(1, min(trial.shares, self._free())))
             return True
-        if not self._upcoming() and not self._in_hand:
-            self._outbreak.conclude(self._clock.monotonic())
-            if not self._outbreak.suspended:
-                self._outbreak.finish()
-            self._follow_outbreak()
-            if self._outbreak.suspended:
-                return True
+        if not self._upcoming() and not self._in_hand and self._conclude():
+            return True
+        self._try_withdrawn()
         while (
             self.summary.stopped is None and (task := self._upcoming()) and self._has_room_for(task)
         ):
@@ -165,6 +169,20 @@ class Run:
             task = self._inquest.prepare(self._waiting.popleft())
             self._submit(task, self._shares(task))
         return bool(self._in_hand)
+
+    def _conclude(self) -> bool:
+        """All have had their turn; True if it is not clear yet whose fault it was with some."""
+        self._outbreak.conclude(self._clock.monotonic())
+        if not self._outbreak.suspended:
+            self._outbreak.finish()
+        self._follow_outbreak()
+        return self._outbreak.suspended
+
+    def _try_withdrawn(self) -> None:
+        if self._upcoming() and self._free():
+            trial = self._probation.trial(self._outbreak.control, self._clock.monotonic())
+            if trial is not None:
+                self._submit(trial, trial.shares)
 
     def _upcoming(self) -> Task | None:
         """The task that is next, if there is one just now."""
@@ -214,11 +232,12 @@ class Run:
         task, now = ended.task, self._clock.monotonic()
         hand = self._in_hand.pop(task.item)
         if task.trial:
-            self._outbreak.tried(ended, now)
+            if not self._probation.takes(ended, now):
+                self._outbreak.tried(ended, now)
         elif isinstance(ended, Death):
             if ended.manner is Manner.STARVED:
                 self._crew.starved(hand.permit, self._executor.places)
-            self._take_death(ended, now)
+            self._take_death(ended, now, frozen=hand.since < self._moved_at)
         elif isinstance(ended.result, Halt):
             self._stop(ended.result.reason)
         elif isinstance(ended.result, Unchanged):
@@ -234,9 +253,16 @@ class Run:
             outcome = replace(ended.result, content=ended.content or None)
             self._outbreak.take(task, outcome, ended.troubles, ended.content, now)
 
-    def _take_death(self, death: Death, now: float) -> None:
+    def _look(self) -> None:
+        """Note whether the run stood still: then its workers may have, and are not to blame."""
+        now = self._clock.monotonic()
+        if now - self._looked_at > _STANDSTILL:
+            self._moved_at = now
+        self._looked_at = now
+
+    def _take_death(self, death: Death, now: float, *, frozen: bool) -> None:
         try:
-            verdict = self._inquest.hold(death, now)
+            verdict = self._inquest.hold(death, now, frozen=frozen)
         except ConfigurationError as error:
             self._stop(str(error))
             return

@@ -26,9 +26,6 @@ _MOST_FRAMES = 20
 _THREAD = re.compile(r"^(Current thread|Thread) 0x.*$", re.MULTILINE)
 _FRAME = re.compile(r'^  File "(.*)", line (\d+) in (.*)$', re.MULTILINE)
 
-_START = 300.0
-"""Seconds that a worker has to load its libraries; it takes one, on a machine at rest."""
-
 _REARM = 1.0
 """Seconds. To set the limit anew costs 50 µs, and for less it is not worth that."""
 
@@ -48,10 +45,14 @@ class Patience:
     it has begun: with the default it is taken to hang when it is slower than half of real time,
     and a minute over. Even the heaviest engine is some twenty times as fast as real time on one
     core. A long recording comes in many pieces, so it is not the length that is limited.
+
+    ``start`` is what it is given, in seconds, to load its libraries, and at least for each piece of
+    the first recording that it gives to an engine, which loads a model. At rest that takes one.
     """
 
     seconds: float = 60.0
     per_second: float = 2.0
+    start: float = 300.0
 
     def for_length(self, audio_seconds: float) -> float:
         """The limit in seconds."""
@@ -74,9 +75,9 @@ class Watchdog:
         self._clock = clock
         self._ends: float | None = None
 
-    def watch_start(self) -> None:
-        """Allow what comes before all recordings its time: it is long where disks are slow."""
-        self._allow(_START)
+    def watch_start(self, audio_seconds: float = 0.0) -> None:
+        """Allow what is to be loaded its time, on top: it is long where disks are slow."""
+        self._allow(max(self._patience.start, self._patience.for_length(audio_seconds)))
 
     def watch(self, audio_seconds: float) -> None:
         """Allow the next piece as long as ``audio_seconds`` of sound deserve."""

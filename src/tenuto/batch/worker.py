@@ -120,9 +120,9 @@ class _Work:
             if self._enhancer is None:
                 self._watchdog.watch_start()
                 self._enhancer = self._make_enhancer(self._reporter)
+            self._watchdog.watch(0.0)  # a file may be waited for before the first step
             if task.trial:
                 return self._try_out(task)
-            self._watchdog.watch(0.0)
             content = content_of(task.item.input, lambda: self._watchdog.watch(0.0))
             if content and content == task.item.content:
                 return Answer(task, Unchanged(), content=content)
@@ -152,6 +152,7 @@ class _Work:
             container=settings.container,
             reporter=reporter,
             on_step=self._watchdog.watch,
+            on_load=self._watchdog.watch_start,
         )
 
     def _try_out(self, task: Task) -> Answer:
