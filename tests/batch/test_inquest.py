@@ -8,7 +8,7 @@ import pytest
 
 from tenuto.audio.names import path_text
 from tenuto.batch.executors import Death, Manner, Task
-from tenuto.batch.inquest import MOST_SHARES, Inquest
+from tenuto.batch.inquest import MOST_SHARES, Doubt, Inquest
 from tenuto.batch.plan import Item
 from tenuto.batch.poison import Poison
 from tenuto.errors import ConfigurationError, FaultClass
@@ -227,9 +227,105 @@ def test_only_so_many_contents_are_remembered(court, monkeypatch):
     assert court.poison.deadly == ("c2", "c3", "c4")
 
 
-def test_what_never_came_to_a_tier_clears_none(court):
-    bad = Outcome(input="bad.wav", output=None, status=OutcomeStatus.QUARANTINED)
+@pytest.mark.parametrize(
+    "bad",
+    [
+        Outcome(input="bad.wav", output=None, status=OutcomeStatus.QUARANTINED),
+        Outcome(input="silent.wav", output="o", status=OutcomeStatus.DEGRADED, tier="original"),
+    ],
+)
+def test_what_never_came_to_a_tier_clears_none(court, bad):
     for number in range(3):
         court.hold(task(f"{number}.wav"), "high", content=f"c{number}")
         court.inquest.note_survival(task("bad.wav"), bad, "text")
     assert court.inquest.trust.withdrawn == ("high",)
+
+
+HUNG = {"manner": Manner.HUNG, "cause": "hung, and was ended"}
+READING = ("/x/os.py:9 in wait", "/x/tenuto/audio/codec/access.py:99 in read_at")
+WRITING = ("/x/tenuto/audio/output.py:130 in _sync", "/x/tenuto/audio/enhance.py:150 in _decide")
+HASHING = (*READING, "/x/tenuto/batch/content.py:31 in content_of")
+
+
+@pytest.mark.parametrize("step", ["decode", "high"])
+def test_who_hangs_may_have_been_made_to_wait_and_is_doubted_first(court, step):
+    doubt = court.hold(task(), step, **HUNG)
+    assert isinstance(doubt, Doubt)
+    assert (doubt.trouble.step, doubt.trouble.fault) == (step, FaultClass.INFRASTRUCTURE)
+    assert doubt.outcome.reason == f"{step}: hung, and was ended"
+    assert (doubt.task.setbacks.without, doubt.task.setbacks.reasons) == ((), ())
+    assert doubt.outcome.errors == doubt.task.setbacks.errors
+    assert court.poison.deaths("c0") == {}
+    assert court.journal.outcomes() == []  # it is tried again
+
+
+def test_the_second_hang_of_a_decoder_is_the_recordings_own(court):
+    doubt = court.hold(task(), "decode", **HUNG)
+    outcome = court.hold(replace(doubt.task, retried=True), "decode", **HUNG)
+    assert outcome.reason.count("decode: hung") == 2
+    assert (outcome.fault_class, len(outcome.errors)) == (FaultClass.DATA, 2)
+    assert court.poison.deaths("c0") == {"outside the tiers": list(outcome.errors)}
+
+
+def test_one_that_survived_after_its_first_hang_starts_afresh(court):
+    doubt = court.hold(task(), "decode", **HUNG)
+    court.survive(doubt.task)
+    again = court.hold(replace(doubt.task, retried=True), "decode", **HUNG)
+    assert again.deaths == 1
+
+
+def test_the_second_hang_in_a_tier_costs_that_tier(court):
+    doubt = court.hold(task(), "high", **HUNG)
+    lower = court.hold(replace(doubt.task, retried=True), "high", **HUNG)
+    assert (lower.setbacks.without, lower.setbacks.reasons) == (
+        ("high",),
+        ("high: hung, and was ended",),
+    )
+    assert len(lower.setbacks.errors) == 2
+
+
+@pytest.mark.parametrize(
+    ("step", "stack", "named"),
+    [
+        (None, HASHING, "read"),
+        ("decode", READING, "read"),
+        ("high", READING, "read"),
+        ("high", WRITING, "encode"),
+        ("encode", ("/x/tenuto/audio/codec/libav.py:9 in f",), "encode"),
+    ],
+)
+def test_who_hangs_at_a_file_is_never_poison(court, step, stack, named):
+    last = replace(task(), retried=True, deaths=1)
+    for _ in range(4):
+        doubt = court.hold(last, step, stack=stack, **HUNG)
+        assert doubt.trouble.step == named
+        assert doubt.outcome.fault_class is FaultClass.INFRASTRUCTURE
+        last = doubt.task
+    assert court.poison.deaths("c0") == {}
+    assert len(court.journal.outcomes()) == 4  # it may be the last that is heard of it
+    assert not [each for each in court.journal.open_attempts() if each.work == "/in/a.wav"]
+
+
+def test_workers_that_hang_hashing_have_begun(court):
+    for number in range(6):
+        court.hold(task(f"{number}.wav"), stack=HASHING, content="", **HUNG)
+
+
+def test_a_worker_that_hangs_before_it_begins_has_not(court):
+    for number in range(4):
+        court.hold(task(f"{number}.wav"), content="", **HUNG)
+    with pytest.raises(ConfigurationError, match="hung, and was ended"):
+        court.hold(task("4.wav"), content="", **HUNG)
+
+
+def test_a_crash_is_at_the_step_that_was_begun_whatever_file_it_was_at(court):
+    assert court.hold(task(), "high", stack=READING).setbacks.without == ("high",)
+
+
+def test_who_hung_while_the_run_stood_still_goes_on_as_if_nothing_had_happened(court):
+    again = court.hold(replace(task(), begun=3), "high", frozen=True, **HUNG)
+    assert (again.setbacks.without, again.deaths, again.retried) == ((), 0, False)
+    assert len(again.setbacks.errors) == 1
+    assert isinstance(court.hold(replace(again, begun=4), "high", frozen=True, **HUNG), Doubt)
+    crashed = court.hold(replace(task("b.wav"), begun=1), "high", frozen=True)
+    assert crashed.setbacks.without == ("high",)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 
 import pytest
 import soundfile
@@ -363,3 +364,184 @@ def test_copies_of_one_bad_recording_are_not_held_back_for_ever(scene):
         scene.ill(TEXT, content="the same error page")
     assert not scene.outbreak.suspended
     assert len(scene.settled) > 1_000
+
+
+def hang(scene, step, *, content=None, task=None):
+    """The next one hangs at ``step``."""
+    task = task or scene.task()
+    name = task.item.input
+    trouble = Trouble(step, "hung, and was ended", FaultClass.INFRASTRUCTURE)
+    ended = replace(outcome(name, reason=f"{step}: hung"), errors=(f"error of {name}",))
+    known = f"bytes of {name}" if content is None else content
+    scene.outbreak.take(task, ended, (trouble,), known, scene.now, hung=True)
+    scene.collect()
+    return task
+
+
+def died(scene, trial):
+    scene.outbreak.tried(Death(trial, 0.0, 1, "hung, and was ended"), scene.now)
+    scene.collect()
+
+
+def test_one_that_hangs_is_done_again_when_another_goes_well_and_then_it_is_final(scene):
+    scene.well()
+    first = hang(scene, "encode")
+    assert not scene.outbreak.suspended
+    scene.well()
+    (again,) = scene.again
+    assert (again.item, again.retried) == (first.item, True)
+    assert again.setbacks.errors == (f"error of {first.item.input}",)
+    scene.again.clear()
+    hang(scene, "encode", task=again)
+    scene.well()
+    assert not scene.again
+    assert first.item.input in scene.settled
+
+
+@pytest.mark.parametrize("step", ["decode", "encode"])
+def test_two_that_hang_hold_the_run_up_until_another_goes_well(scene, step):
+    good = scene.well()
+    row = [hang(scene, step) for _ in range(2)]
+    assert scene.outbreak.suspended
+    assert scene.try_out().item.input == good.item.input
+    assert not scene.outbreak.suspended
+    assert names(scene.again) == names(row)
+    assert all(task.retried for task in scene.again)
+    assert set(scene.settled) == {good.item.input}
+
+
+def test_copies_of_one_that_hangs_are_one(scene):
+    scene.well()
+    for _ in range(3):
+        hang(scene, "decode", content="the same")
+    assert not scene.outbreak.suspended
+
+
+def test_where_reading_hangs_one_of_those_is_tried_and_then_another_by_turns(scene):
+    """What was read before may still be in memory; but one may have a fault of its own."""
+    good = scene.well()
+    row = [hang(scene, "read", content="") for _ in range(2)]
+    tried = []
+    for _ in range(4):
+        trial = scene.outbreak.trial(scene.now)
+        tried.append(trial.item.input)
+        died(scene, trial)
+        scene.now += 60
+    held, other = row[-1].item.input, good.item.input
+    assert tried == [held, other, held, other]
+    scene.try_out()
+    assert names(scene.again) == names(row)
+
+
+def test_a_tier_in_which_two_hang_is_tried_by_itself(scene):
+    scene.well("low")
+    good = scene.well("high")
+    scene.well("low")
+    row = [hang(scene, "low") for _ in range(2)]
+    assert scene.outbreak.trial(scene.now).setbacks.without == ("high",)
+    done = outcome(good.item.input, OutcomeStatus.ENHANCED, "low")
+    scene.outbreak.tried(Answer(task_at(scene), done), scene.now)
+    scene.collect()
+    assert names(scene.again) == names(row)
+    assert scene.outbreak._trust.withdrawn == ()
+
+
+def test_a_tier_that_hangs_with_the_control_too_where_all_else_goes_well_is_withdrawn(scene):
+    scene.well()
+    row = [hang(scene, "high") for _ in range(2)]
+    died(scene, scene.outbreak.trial(scene.now))
+    trial = scene.outbreak.trial(scene.now)
+    assert trial.setbacks.without == LADDER
+    kept = outcome(trial.item.input, OutcomeStatus.DEGRADED, "original")
+    scene.outbreak.tried(Answer(trial, kept), scene.now)
+    scene.collect()
+    assert not scene.outbreak.suspended
+    assert scene.outbreak._trust.withdrawn == ("high",)
+    assert names(scene.again) == names(row)
+    for task in scene.again:
+        assert task.setbacks.without == ("high",)
+        assert task.setbacks.reasons == ("high: hung",)
+        assert len(task.setbacks.errors) == 1
+
+
+def test_where_nothing_goes_well_it_is_not_the_tier_and_the_run_waits(scene):
+    scene.well()
+    row = [hang(scene, "high") for _ in range(2)]
+    for _ in range(2):
+        died(scene, scene.outbreak.trial(scene.now))
+    assert scene.outbreak.trial(scene.now) is None
+    assert scene.outbreak.waiting == "high: hung"
+    scene.now += 1
+    assert scene.outbreak.trial(scene.now).setbacks.without == ("low",)
+    done = outcome("1", OutcomeStatus.ENHANCED, "high")
+    scene.outbreak.tried(Answer(task_at(scene), done), scene.now)
+    scene.collect()
+    assert names(scene.again) == names(row)
+
+
+def test_a_lower_tier_that_goes_well_says_nothing_of_the_one_that_hangs(scene):
+    scene.well()
+    first = hang(scene, "high")
+    scene.end(*lowered(scene))
+    assert not scene.again
+    scene.well("low")  # which the higher one came before
+    assert names(scene.again) == names([first])
+
+
+def lowered(scene):
+    task = replace(scene.task(), setbacks=Setbacks(("high",)))
+    return task, outcome(task.item.input, OutcomeStatus.ENHANCED, "low")
+
+
+def test_a_ladder_that_kills_its_trial_is_tried_from_ever_further_down(scene):
+    scene.well()
+    for tier in LADDER:
+        scene.outbreak._trust.withdraw(tier, 0.0)
+    for _ in range(ALIKE):
+        task = Task(scene.task().item, Setbacks(LADDER))
+        kept = outcome(task.item.input, OutcomeStatus.DEGRADED, "original")
+        scene.end(task, kept, content=task.item.input)
+    without = []
+    for _ in range(3):
+        trial = scene.outbreak.trial(scene.now)
+        without.append(trial.setbacks.without)
+        died(scene, trial)
+        scene.now += 60
+    assert without == [(), ("high",), ()]
+    trial = scene.outbreak.trial(scene.now)
+    done = outcome(trial.item.input, OutcomeStatus.ENHANCED, "low")
+    scene.outbreak.tried(Answer(trial, done), scene.now)
+    scene.collect()
+    assert scene.outbreak._trust.withdrawn == ("high",)
+    assert [task.setbacks.without for task in scene.again] == [()] * ALIKE
+
+
+def test_nothing_is_put_back_for_ever(scene):
+    scene.well()
+    row = [replace(scene.task(), begun=12) for _ in range(2)]
+    for task in row:
+        hang(scene, "encode", task=task)
+    scene.try_out()
+    assert not scene.again
+    assert set(names(row)) <= set(scene.settled)
+
+
+def test_at_the_end_one_that_waited_for_a_file_is_not_given_up_without_a_look(scene):
+    scene.well()
+    first = hang(scene, "read", content="")
+    scene.outbreak.conclude(scene.now)
+    assert scene.outbreak.suspended
+    scene.try_out()
+    assert names(scene.again) == names([first])
+    hang(scene, "read", content="", task=scene.again.pop())
+    scene.outbreak.conclude(scene.now)
+    assert not scene.outbreak.suspended  # it had its second try
+
+
+def test_at_the_end_what_failed_otherwise_is_not_looked_into(scene):
+    scene.well()
+    scene.ill(TEXT)
+    scene.ill(IO_ERROR)
+    hang(scene, "high")
+    scene.outbreak.conclude(scene.now)
+    assert not scene.outbreak.suspended

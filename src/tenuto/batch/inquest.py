@@ -270,8 +270,8 @@ class Inquest:
 
 
 def tiers_survived(ladder: Sequence[str], task: Task, outcome: Outcome) -> tuple[str, ...]:
-    """The tiers of ``ladder`` that a worker lived through to end ``task`` so."""
-    if outcome.status is OutcomeStatus.QUARANTINED:  # it may not have come to any tier
+    """The tiers of ``ladder`` that a worker is known to have lived through to end ``task`` so."""
+    if outcome.tier not in ladder:  # it may not have come to any: silence does not
         return ()
-    tried = ladder[: ladder.index(outcome.tier) + 1] if outcome.tier in ladder else ladder
+    tried = ladder[: ladder.index(outcome.tier) + 1]
     return tuple(tier for tier in tried if tier not in task.setbacks.without)

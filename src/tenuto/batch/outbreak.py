@@ -110,8 +110,8 @@ class Outbreak:
 
     @property
     def control(self) -> Item | None:
-        """A recording that went well, if there is one."""
-        return self._good.get(_WORKER)
+        """A recording that a tier did well with, if there is one."""
+        return self._good.get(LADDER)
 
     def take(
         self,
