@@ -288,6 +288,9 @@ def test_the_second_hang_in_a_tier_costs_that_tier(court):
     ("step", "stack", "named"),
     [
         (None, HASHING, "read"),
+        (None, ("/x/tenuto/audio/enhance.py:200 in _most_seconds",), "read"),
+        (None, ("/x/tenuto/journal/spool.py:9 in f", WRITING[1]), "journal"),
+        ("decode", ("/x/tenuto/journal/spool.py:9 in f", WRITING[1]), "journal"),
         ("decode", READING, "read"),
         ("high", READING, "read"),
         ("high", WRITING, "encode"),
@@ -313,7 +316,8 @@ def test_workers_that_hang_hashing_have_begun(court):
 
 def test_a_worker_that_hangs_before_it_begins_has_not(court):
     for number in range(4):
-        court.hold(task(f"{number}.wav"), content="", **HUNG)
+        stack = ("/x/tenuto/journal/spool.py:9 in f", "/x/tenuto/batch/worker.py:9 in serve")
+        court.hold(task(f"{number}.wav"), content="", stack=stack, **HUNG)
     with pytest.raises(ConfigurationError, match="hung, and was ended"):
         court.hold(task("4.wav"), content="", **HUNG)
 

@@ -28,7 +28,7 @@ from tenuto.reporting import ErrorReporter
 
 from .executors import Death, Manner, Task, Trouble
 from .poison import FATAL, Poison
-from .whereabouts import READ, WRITE, step_of
+from .whereabouts import ON_FILES, step_of
 
 __all__ = [
     "MOST_SHARES",
@@ -45,8 +45,6 @@ MOST_SHARES = 8
 _SPARED = 2
 _FATAL_TO_THE_RUN = 5
 _FROZEN = 4  # attempts at one recording
-
-_ON_FILES = {READ, WRITE}
 
 _OUTSIDE = "outside the tiers"
 """Where bytes kill, if it is not in a tier."""
@@ -128,7 +126,7 @@ class Inquest:
                 what = f"they die before they begin ({death.cause}); see the error"
                 raise ConfigurationError("the worker processes", what)
         elif death.manner is Manner.HUNG and (
-            step in _ON_FILES or not (task.retried or task.deaths)
+            step in ON_FILES or not (task.retried or task.deaths)
         ):
             return self._doubt(replace(task, setbacks=known), step, death.cause)
         return self._blame(task, step, f"{step or 'start'}: {death.cause}", error, now)
@@ -181,7 +179,7 @@ class Inquest:
 
     def _doubt(self, task: Task, step: str, cause: str) -> Doubt:
         why = f"{step}: {cause}"
-        if step not in _ON_FILES and step not in self.ladder:
+        if step not in ON_FILES and step not in self.ladder:
             self._doubted[task.item.input] = task.setbacks.errors[-1], why
         outcome = Outcome(
             input=path_text(task.item.input),
