@@ -31,6 +31,7 @@ from .poison import FATAL, Poison
 from .whereabouts import ON_FILES, step_of
 
 __all__ = [
+    "MOST_BEGUN",
     "MOST_SHARES",
     "Doubt",
     "Inquest",
@@ -41,6 +42,10 @@ __all__ = [
 
 MOST_SHARES = 8
 """How many workers' share of the memory a recording gets for which one was too little."""
+
+MOST_BEGUN = 12
+"""Attempts at one recording, after which its outcome is final whatever else goes on: no evidence,
+however odd, is to keep a run from its end."""
 
 _SPARED = 2
 _FATAL_TO_THE_RUN = 5
@@ -190,7 +195,7 @@ class Inquest:
             fault_class=FaultClass.INFRASTRUCTURE,
             content=task.content or None,
         )
-        if task.retried:  # or it is tried again in any case
+        if task.retried or task.begun >= MOST_BEGUN:  # or it is tried again in any case
             self._journal.record(outcome)
         return Doubt(task, outcome, Trouble(step, cause, FaultClass.INFRASTRUCTURE))
 

@@ -31,7 +31,7 @@ from tenuto.machines import CommonCause, Trust
 
 from .alarm import LADDER, Alarm, Failure
 from .executors import Answer, Ended, Halt, Task, Trouble
-from .inquest import MOST_SHARES, tiers_survived
+from .inquest import MOST_BEGUN, MOST_SHARES, tiers_survived
 from .plan import Item
 from .whereabouts import READ
 
@@ -47,9 +47,6 @@ PATIENCE = 3_600.0
 _MOST_HELD = 1_000  # outcomes in a row
 _LONGEST_REASON = 200  # characters
 _HUNG_ALIKE = 2  # that hang in a row
-_MOST_BEGUN = 12
-"""Attempts at one recording, after which its outcome is final whatever else goes on: no evidence,
-however odd, is to keep a run from its end."""
 
 _WORKER = "the worker"
 """A step beside those of the work itself: that its worker lives to tell."""
@@ -342,7 +339,7 @@ class Outbreak:
         self, task: Task, outcome: Outcome, *, any_tier: bool = False, retried: bool = False
     ) -> None:
         """With ``any_tier``, by the tiers that it went without, too."""
-        if task.begun >= _MOST_BEGUN:
+        if task.begun >= MOST_BEGUN:
             self._settled.append((task, outcome))
             return
         setbacks = replace(task.setbacks, errors=outcome.errors or task.setbacks.errors)
