@@ -449,12 +449,11 @@ def test_a_tier_in_which_two_hang_is_tried_by_itself(scene):
 def test_a_tier_that_hangs_with_the_control_too_where_all_else_goes_well_is_withdrawn(scene):
     scene.well()
     row = [hang(scene, "high") for _ in range(2)]
-    died(scene, scene.outbreak.trial(scene.now))
+    try_without_tiers(scene)
+    assert scene.outbreak.suspended
     trial = scene.outbreak.trial(scene.now)
-    assert trial.setbacks.without == LADDER
-    kept = outcome(trial.item.input, OutcomeStatus.DEGRADED, "original")
-    scene.outbreak.tried(Answer(trial, kept), scene.now)
-    scene.collect()
+    assert trial.setbacks.without == ("low",)
+    died(scene, trial)
     assert not scene.outbreak.suspended
     assert scene.outbreak._trust.withdrawn == ("high",)
     assert names(scene.again) == names(row)
@@ -462,6 +461,25 @@ def test_a_tier_that_hangs_with_the_control_too_where_all_else_goes_well_is_with
         assert task.setbacks.without == ("high",)
         assert task.setbacks.reasons == ("high: hung",)
         assert len(task.setbacks.errors) == 1
+
+
+def try_without_tiers(scene):
+    """Make the trial of the tier, which fails, and then the one without tiers."""
+    died(scene, scene.outbreak.trial(scene.now))
+    trial = scene.outbreak.trial(scene.now)
+    assert trial.setbacks.without == LADDER
+    kept = outcome(trial.item.input, OutcomeStatus.DEGRADED, "original")
+    scene.outbreak.tried(Answer(trial, kept), scene.now)
+    scene.collect()
+
+
+def test_a_stall_that_ends_just_between_two_trials_is_not_blamed_on_the_tier(scene):
+    scene.well()
+    row = [hang(scene, "high") for _ in range(2)]
+    try_without_tiers(scene)
+    scene.try_out()
+    assert scene.outbreak._trust.withdrawn == ()
+    assert names(scene.again) == names(row)
 
 
 def test_where_nothing_goes_well_it_is_not_the_tier_and_the_run_waits(scene):

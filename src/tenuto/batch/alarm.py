@@ -33,8 +33,8 @@ class Alarm:
     """What many failed at, and the trials of it. ``control`` is the recording they are made with.
 
     Where more than one thing may be to blame, the trials take turns: the tiers of a ladder from
-    ever further down; a tier that hangs, and all but the tiers, for then it is the tier; and
-    ``other``, which takes its turn with ``control``.
+    ever further down; a tier that hangs, and all but the tiers, for it is the tier if it hangs
+    again after that went well; and ``other``, which takes its turn with ``control``.
     """
 
     failure: Failure
@@ -50,6 +50,8 @@ class Alarm:
     failed: bool = False
     without_tiers: bool = False
     """Whether the trial is to show that all but the tier in doubt is in order."""
+    only_the_tier: bool = False
+    """Whether that has been shown. What all depend on may just have come back: that is no proof."""
     _pause: float = _FIRST_PAUSE
     _lower: int = 0
 
@@ -61,8 +63,13 @@ class Alarm:
             return tuple(tier for tier in ladder if tier != self.failure.step)
         return tuple(ladder)
 
+    def clear_others(self, now: float) -> None:
+        """The trial without tiers went well: what does not is the tier, if it still does not."""
+        self.without_tiers, self.only_the_tier = False, True
+        self.next_at = now
+
     def fail(self, now: float, ladder: Sequence[str]) -> None:
-        """The trial has failed."""
+        """The trial has failed, and proves nothing against a tier."""
         if self.failure.step in ladder and not self.without_tiers:
             self.without_tiers = True
             self.next_at = now

@@ -167,7 +167,12 @@ class Outbreak:
         if isinstance(ended, Answer) and isinstance(ended.result, Halt):
             self._stop(ended.result.reason)
         elif isinstance(ended, Answer) and self._is_well(alarm, ended):
-            self._end_alarm(alarm, ended, now)
+            if alarm.without_tiers:
+                alarm.clear_others(now)
+            else:
+                self._end_alarm(alarm, ended)
+        elif alarm.only_the_tier:
+            self._convict(alarm.failure.step, now)
         elif alarm.once:
             self._alarm = None
             self._settled += self._rows.pop(alarm.failure.step).held
@@ -285,12 +290,10 @@ class Outbreak:
         now = self._failure(ended.task, outcome, ended.troubles)
         return not alarm.is_good and now is not None and now.how != alarm.failure.how
 
-    def _end_alarm(self, alarm: Alarm, ended: Answer, now: float) -> None:
+    def _end_alarm(self, alarm: Alarm, ended: Answer) -> None:
         step = alarm.failure.step
         self._alarm = None
-        if alarm.without_tiers:
-            self._convict(step, now)
-        elif step == LADDER and self._trust.withdrawn and not self._is_retrial:
+        if step == LADDER and self._trust.withdrawn and not self._is_retrial:
             assert isinstance(ended.result, Outcome)
             for tier in tiers_survived(self._ladder, ended.task, ended.result):
                 self._trust.worked(tier)
@@ -307,6 +310,7 @@ class Outbreak:
 
     def _convict(self, tier: str, now: float) -> None:
         """All goes well without ``tier``, and nothing with it."""
+        self._alarm = None
         self._trust.withdraw(tier, now)
         self._machine.passed(tier)
         tried = self._ladder[: self._ladder.index(tier) + 1]
