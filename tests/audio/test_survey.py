@@ -96,6 +96,13 @@ def test_the_greatest_value_of_a_loud_recording_is_no_ceiling_by_itself():
     assert survey_of(noise, RATE).clipped == 0
 
 
+def test_what_an_engine_gives_in_double_precision_is_surveyed_as_well():
+    samples = np.random.default_rng(0).uniform(-1, 1, (3 * RATE, 2)).astype(np.float32)
+    single, double = survey_of(samples, RATE), survey_of(samples.astype(np.float64), RATE)
+    assert double.crests.shape == single.crests.shape
+    assert double.mean_powers == pytest.approx(single.mean_powers, rel=1e-4)
+
+
 def test_channels_that_differ_late_are_no_twins():
     samples = np.random.default_rng(0).uniform(-1, 1, (1_000, 5)).astype(np.float32)
     samples[:, 1] = samples[:, 3] = samples[:, 0]

@@ -148,7 +148,8 @@ class Surveyor:
         ends = (self._frames + frames) % self._rate == 0
         whole = len(starts) if ends else len(starts) - 1
         self._crests.frombytes(crests[:whole].astype(np.float32, copy=False).tobytes())
-        self._mean_powers.frombytes((sums[:whole] / np.float32(self._rate)).tobytes())
+        mean_powers = sums[:whole] / np.float32(self._rate)
+        self._mean_powers.frombytes(mean_powers.astype(np.float32, copy=False).tobytes())
         self._crest = np.zeros_like(self._crest) if ends else crests[-1].copy()
         self._mean_power = 0.0 if ends else float(sums[-1])
 
