@@ -208,3 +208,16 @@ def test_one_that_cannot_read_holds_up_neither_the_others_nor_the_move(journal, 
     assert not still.turn()
     assert (log.heard, other.heard) == ([], [1])
     assert journal.losses == {"reading the journal: DatabaseError": 1}
+
+
+def test_a_journal_that_was_let_go_while_a_turn_waited_is_not_opened_again(journal, still):
+    listener = Listener()
+    attachment = still.attach(journal, [listener], owned=False)
+    put(journal, 1)
+    with still._turning:
+        waiting = threading.Thread(target=still.turn)
+        waiting.start()
+        waiting.join(0.1)
+        still._let_go(attachment)
+    waiting.join()
+    assert listener.calls == 0

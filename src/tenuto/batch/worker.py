@@ -11,6 +11,7 @@ import re
 import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
@@ -157,8 +158,12 @@ class _Work:
 
     def _try_out(self, task: Task) -> Answer:
         """How ``task`` would end; leaves nothing behind, in the output folder or in the journal."""
-        with TemporaryDirectory(prefix="tenuto-") as folder, open_journal(folder) as journal:
-            reporter = _Noting("tenuto", journal=journal, log=False)
+        with (
+            TemporaryDirectory(prefix="tenuto-") as folder,
+            open_journal(folder) as journal,
+            # It looks after the journal in the background, which would open it again.
+            closing(_Noting("tenuto", journal=journal, log=False)) as reporter,
+        ):
             enhancer = self._make_enhancer(reporter)
             try:
                 outcome = enhancer.enhance(task.item.input, task.item.output, task.setbacks)

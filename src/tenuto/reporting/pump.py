@@ -98,10 +98,10 @@ class Pump:
 
     def turn(self, only: Sequence[Attachment] | None = None) -> bool:
         """Do now what the thread does once a second; whether nothing is left to do."""
-        with self._lock:
-            todo = list(self._attachments if only is None else only)
         done = True
         with self._turning:
+            with self._lock:  # only now: a turn would open again what has been let go meanwhile
+                todo = list(self._attachments if only is None else only)
             for attachment in todo:
                 done &= attachment.turn()
                 if attachment.leaving:
