@@ -37,6 +37,12 @@ class FakeWorkers:
     def wait(self, timeout):
         return [self._answer(self._tasks.popleft())] if self._tasks else []
 
+    def withdraw(self):
+        return []
+
+    def news(self):
+        return []
+
     def kill(self):
         self.killed = True
         self._tasks.clear()

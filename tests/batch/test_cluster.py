@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 import sys
 import time
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +18,8 @@ import pytest
 from tenuto.batch import Batch
 from tenuto.batch.enhancing import Silent
 from tenuto.batch.executors import Answer, Death, Halt, Task
-from tenuto.batch.executors.cluster import ClusterWorkers
-from tenuto.batch.executors.wire import from_text, to_text
+from tenuto.batch.executors.cluster import ClusterWorkers, check_address
+from tenuto.batch.executors.wire import Undone, from_text, to_text
 from tenuto.batch.plan import Item
 from tenuto.batch.worker import WorkerSettings
 from tenuto.errors import ConfigurationError
@@ -139,6 +142,36 @@ def test_of_two_runs_on_one_cluster_each_is_told_of_its_own_errors_only(join, da
             assert sum(group.count for group in told.groups()) == 1
 
 
+def test_of_two_runs_that_keep_one_journal_each_has_its_own_ladder_and_its_own_end(
+    join, dask, gate, tmp_path
+):
+    dask.start_scheduler()
+    dask.start_worker()
+    gate.touch()
+    (tmp_path / "bad.wav").write_text("words, words, words")
+    tiers = []
+
+    def work(workers, name):
+        workers.submit(task(tmp_path, name))
+        (ended,) = all_of(workers, 1)
+        tiers.append(ended.result.tier)
+
+    with join(dask.address, "gated") as one:
+        with join(dask.address, "steady") as two:
+            work(one, "a.wav")
+            work(two, "b.wav")
+            work(one, "bad.wav")
+            two._client.close()  # it is killed
+        with join(dask.address, "steady") as three:
+            work(three, "c.wav")
+        work(one, "d.wav")
+    assert tiers == ["gated", "steady", None, "steady", "gated"]
+    with open_journal() as journal:
+        names = sorted(Path(each.input).name for each in journal.outcomes())
+        assert names == ["a.wav", "b.wav", "bad.wav", "c.wav", "d.wav"]
+        assert sum(group.count for group in journal.groups()) == 1
+
+
 def test_workers_that_share_the_journal_of_the_run_send_nothing_twice(
     join, tmp_path, private_journal
 ):
@@ -219,6 +252,99 @@ def test_an_answer_of_another_version_stops_the_run(join, tmp_path, monkeypatch)
         assert "have the same tenuto on all machines" in ended.result.reason
 
 
+@pytest.fixture
+def undone(monkeypatch):
+    """``undone(count, why)``: so many attempts come back undone, for all sorts of reasons."""
+
+    def build(count, why):
+        def fetched(future, timeout):
+            told = result(future, timeout)
+            if count <= len(came):
+                return told
+            came.append(told)
+            return to_text((Undone("tcp://127.0.0.1:1", "the mill", why), (), ()))
+
+        from distributed import Future
+
+        came, result = [], Future.result
+        monkeypatch.setattr(Future, "result", fetched)
+        return came
+
+    return build
+
+
+def test_what_a_worker_left_undone_that_went_away_is_done_by_another(join, tmp_path, undone):
+    came = undone(7, "")
+    with join("local", jobs=1) as workers:
+        workers.submit(task(tmp_path))
+        (ended,) = all_of(workers, 1)
+        assert ended.result.status == "enhanced"
+        assert len(came) == 7
+        assert workers.news() == []
+
+
+def test_a_worker_that_can_do_nothing_is_named_once_and_others_do_its_work(join, tmp_path, undone):
+    came = undone(7, "OSError: [Errno 24] Too many open files")
+    with join("local", jobs=1) as workers:
+        assert workers.places == 1
+        workers.submit(task(tmp_path))
+        (ended,) = all_of(workers, 1)
+        assert ended.result.status == "enhanced"
+        assert len(came) == 7
+        (news,) = workers.news()
+        assert "tcp://127.0.0.1:1 on the mill cannot work: OSError: [Errno 24] Too" in news
+
+
+def test_attempts_that_nobody_is_at_are_taken_back_when_the_run_is_to_end(
+    join, dask, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("tenuto.batch.executors.cluster._SECOND_LOOK", 0.1)
+    dask.start_scheduler()
+    with join(dask.address) as workers:
+        given = task(tmp_path)
+        workers.submit(given)
+        assert workers.withdraw() == []  # it may be on its way from one worker to another
+        workers.wait(0.2)
+        assert workers.withdraw() == [given]
+        workers.wait(0.2)
+        assert workers.withdraw() == []
+        workers._lost.append(given)
+        assert workers.withdraw() == [given]
+
+
+CTRL_C = """
+import sys
+from tenuto.batch import Batch
+
+if __name__ == "__main__":
+    batch = Batch(ladder=("gated",), meter="none", cluster="local", jobs=2)
+    summary = batch.run([sys.argv[1]], sys.argv[2])
+    print(summary.statuses["enhanced"], summary.exit_status)
+"""
+
+
+def test_ctrl_c_in_a_terminal_ends_a_run_on_a_cluster_of_its_own_in_order(
+    recordings, gate, tmp_path
+):
+    """The signal goes to every process that the terminal has."""
+    script = tmp_path / "ctrl_c.py"
+    script.write_text(CTRL_C)
+    command = [sys.executable, script, recordings, tmp_path / "out"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as run:
+        try:
+            at_work(gate, 2)
+            os.killpg(run.pid, signal.SIGINT)
+            time.sleep(1.0)
+            gate.touch()
+            told, _ = run.communicate(timeout=START)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(run.pid, signal.SIGKILL)
+    assert told == "2 130\n"
+
+
 def test_what_cannot_be_given_out_just_now_is_given_out_later(join, tmp_path, monkeypatch):
     with join("local", jobs=1) as workers:
         submit, refused = workers._client.submit, []
@@ -294,11 +420,28 @@ def test_without_a_scheduler_or_without_dask_it_says_so_at_once(join, monkeypatc
     monkeypatch.setattr("tenuto.batch.executors.cluster._CONNECT", 0.5)
     with pytest.raises(ConfigurationError, match="no Dask scheduler answers"):
         join("tcp://127.0.0.1:9")
-    with pytest.raises(ConfigurationError, match="no Dask scheduler answers"):
-        join("nonsense://x")
+    with pytest.raises(ConfigurationError, match=r"Dask cannot use tls://127\.0\.0\.1:9: TLS"):
+        join("tls://127.0.0.1:9")  # without a certificate
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ConfigurationError, match=r"pip install 'tenuto\[cluster\]'"):
         join("local")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "foo", "Local", "http://x:1", "nonsense://x:1", "tcp://x", "tcp://:1", "x:0", "x:99999"],
+)
+def test_what_is_no_address_is_refused_at_once(address, recordings, tmp_path):
+    with pytest.raises(ConfigurationError, match=r"give tcp://HOST:PORT, tls://HOST:PORT, or loc"):
+        Batch(ladder=("steady",), meter="none", cluster=address).run([recordings], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "address", ["local", "tcp://x:8786", "tls://a.b:1", "x:8786", "tcp://[::1]:1"]
+)
+def test_an_address_of_any_form_that_dask_knows_will_do(address):
+    check_address(address)
 
 
 def test_a_name_in_any_encoding_survives_the_way():

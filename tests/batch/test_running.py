@@ -60,6 +60,12 @@ class Scripted:
         task = self._in_hand.popleft()
         return [self.script(task)]
 
+    def withdraw(self):
+        return []
+
+    def news(self):
+        return []
+
     def kill(self):
         self._in_hand.clear()
 
@@ -625,3 +631,30 @@ def test_whatever_the_workers_answer_no_recording_is_begun_without_end(run, seed
 
     summary, _, _ = run(40, script, places=chance.choice([1, 2, 4]), ladder=TIERS)
     assert summary.stopped is not None or summary.left == 0
+
+
+def test_what_nobody_is_at_when_the_run_is_interrupted_is_left_for_the_next(run, monkeypatch):
+    def withdraw(self):
+        left = list(self._in_hand)
+        self._in_hand.clear()
+        return left
+
+    monkeypatch.setattr(Scripted, "withdraw", withdraw)
+    waits = []
+
+    def script(task):
+        signal.raise_signal(signal.SIGINT)
+        return well(task)
+
+    summary, workers, _ = run(10, script, places=4, on_tick=lambda _: waits.append(1))
+    assert (summary.exit_status, len(waits)) == (130, 1)
+    assert len(workers.begun) == 4
+    assert (summary.statuses["enhanced"], summary.left) == (1, 9)
+    summary, _, _ = run(10, well, places=4)
+    assert (summary.finished_earlier, summary.statuses["enhanced"]) == (1, 9)
+
+
+def test_what_the_workers_say_reaches_people(run, monkeypatch):
+    monkeypatch.setattr(Scripted, "news", lambda self: ["a machine is ill"])
+    _, _, notes = run(1, well)
+    assert notes.texts == ["a machine is ill"]

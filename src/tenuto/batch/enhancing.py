@@ -18,7 +18,7 @@ from tenuto.reporting import ErrorReporter
 from .budget import ErrorBudget
 from .claim import CLAIM_NAME, Claim, claim, was_cut_short
 from .executors import Executor
-from .executors.cluster import LOCAL, ClusterWorkers
+from .executors.cluster import LOCAL, ClusterWorkers, check_address
 from .executors.local import LocalWorkers
 from .formats import output_suffixes, suffix_of
 from .inputs import BadRow, Input, Search
@@ -205,6 +205,8 @@ class Batch:
             raise ConfigurationError("jobs", "give 1 or more")
         if self.memory_limit is not None and self.memory_limit < LEAST_LIMIT:
             raise ConfigurationError("memory_limit", "give 256 MB or more")
+        if self.cluster is not None:
+            check_address(self.cluster)
         if not self.ladder:
             raise ConfigurationError("the ladder", "give at least one tier")
         for tier in self.ladder:

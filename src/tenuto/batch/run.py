@@ -128,6 +128,8 @@ class Run:
         while self._begin_more() or self._in_hand:
             found = self._executor.wait(_GLANCE)
             self._look()
+            for text in self._executor.news():
+                self._watcher.noted(text)
             if not self._claim.holds():
                 self._leave()
                 break
@@ -153,6 +155,8 @@ class Run:
                 "Once more to leave at once."
             )
         if self.summary.interrupted_by is not None or self.summary.stopped is not None:
+            for left in self._executor.withdraw():  # for the next run
+                del self._in_hand[left.item]
             return False
         if self._outbreak.suspended:
             if trial := self._outbreak.trial(self._clock.monotonic()):

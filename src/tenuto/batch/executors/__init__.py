@@ -155,6 +155,14 @@ class Executor(Protocol):
         """The attempts that have ended; waits up to ``timeout`` seconds for the first of them."""
         ...
 
+    def withdraw(self) -> list[Task]:
+        """Take back the tasks in hand that nobody is at, if there are any."""
+        ...
+
+    def news(self) -> list[str]:
+        """What people ought to know, and have not been told yet."""
+        ...
+
     def kill(self) -> None:
         """End everything at once, whatever it is doing."""
         ...

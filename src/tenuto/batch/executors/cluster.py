@@ -9,12 +9,16 @@ is gone is waited for, and then given the attempts in hand again.
 from __future__ import annotations
 
 import json
+import logging
+import re
+import signal
 import sqlite3
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import ModuleType
@@ -22,13 +26,15 @@ from typing import Any, Self
 
 from tenuto.batch.executors import Answer, Death, Ended, Halt, Task
 from tenuto.batch.worker import WorkerSettings
+from tenuto.capture import new_id
 from tenuto.clock import SYSTEM_CLOCK, Clock
 from tenuto.errors import ConfigurationError
 from tenuto.journal import Foreign, Journal
 
-from .wire import from_text, to_text
+from .wire import Undone, from_text, to_text
+from .workforce import Workforce
 
-__all__ = ["LOCAL", "ClusterWorkers"]
+__all__ = ["LOCAL", "ClusterWorkers", "check_address"]
 
 LOCAL = "local"
 """Instead of an address: a cluster on this machine, for as long as the run lasts."""
@@ -39,7 +45,23 @@ _PATIENCE = 600.0  # seconds without a scheduler, after which the run stops
 _FETCH = 10.0  # seconds for an answer to come here, once it is there
 _COUNT_EVERY = 5.0  # seconds between two looks at how many workers there are
 _GOODBYE = 30.0  # seconds for the workers to end what they did for the run
-_FINISHED, _FAILED = "finished", "error"  # what Dask calls them
+_TRIES = 4  # times that a worker is given code which it cannot even load
+_SECOND_LOOK = 2.0  # seconds between two looks at which attempts nobody is at
+_PENDING, _FINISHED, _FAILED = "pending", "finished", "error"  # what Dask calls them
+
+_ADDRESS = re.compile(r"((tcp|tls|ws|wss|ucx)://)?(\[[^\s\[\]]+\]|[^\s/:\[\]]+):(?P<port>\d{1,5})")
+_OTHER_CODE = (AttributeError, ImportError, TypeError, ValueError)
+"""What comes of machines that have different versions."""
+
+
+def check_address(address: str) -> None:
+    """Raise ConfigurationError unless a scheduler may have this ``address``, or it is LOCAL."""
+    found = _ADDRESS.fullmatch(address)
+    if address != LOCAL and not (found and 0 < int(found["port"]) < 1 << 16):
+        raise ConfigurationError(
+            "--cluster",
+            f"{address!r} is no address; give tcp://HOST:PORT, tls://HOST:PORT, or {LOCAL}",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +91,7 @@ class ClusterWorkers:
     ``jobs`` are the workers of a cluster of our own, and else the most attempts at once.
     ``landmark`` is a file in the output folder by which a worker tells that it sees the folder.
     What workers keep in journals of their own goes to ``journal``. Raises ConfigurationError
-    without the extra, and where there is no scheduler at ``address``.
+    without the extra, and where there is no scheduler at ``address``, or can be none.
     """
 
     def __init__(
@@ -82,11 +104,13 @@ class ClusterWorkers:
         jobs: int | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
+        check_address(address)
         self._dask = _dask()
-        from .station import attempt, leave  # it is Dask's workers' side, and needs Dask
+        from . import station  # it is Dask's workers' side, and needs Dask
 
-        self._attempt, self._leave_to = attempt, leave
+        self._station = station
         self._journal = journal
+        self._run = new_id(clock)  # another run may keep the same journal
         self._name = journal.identity()
         self._settings = to_text(settings)
         self._landmark = str(landmark)
@@ -97,32 +121,42 @@ class ClusterWorkers:
         self._ended: SimpleQueue[Any] = SimpleQueue()
         self._lost: deque[Task] = deque()
         self._lost_at: float | None = None
-        self._threads = 1
+        self._workforce = Workforce(clock)
+        self._unattended: set[Any] = set()
+        self._looked_at = float("-inf")
         self._counted_at = float("-inf")
         self._own = self._start() if address == LOCAL else None
         self._address = self._own.scheduler_address if self._own else address
         # Dask says of its client only what mypy may not rely on.
         self._client: Any = self._connect()
+        if self._own is not None:
+            self._client.run(station.ignore_ctrl_c)
 
     @property
     def places(self) -> int:
         if self._clock.monotonic() - self._counted_at >= _COUNT_EVERY:
             self._count_threads()
-        return self._threads if self._jobs is None else min(self._threads, self._jobs)
+        threads = self._workforce.threads
+        return threads if self._jobs is None else min(threads, self._jobs)
 
     def submit(self, task: Task) -> None:
-        if not self._is_connected():
+        able = self._workforce.choice()
+        if not self._is_connected() or able == []:
             self._lost.append(task)
             return
         try:
             future = self._client.submit(
-                self._attempt,
+                self._station.attempt,
+                self._run,
                 self._name,
                 self._settings,
                 self._landmark,
                 to_text(task),
                 json.dumps(self._has),
                 pure=False,
+                retries=_TRIES - 1,
+                workers=able,
+                allow_other_workers=able is not None,  # those may be gone by then
             )
         except (OSError, ValueError):  # the scheduler has gone in this very moment
             self._lost.append(task)
@@ -143,6 +177,32 @@ class ClusterWorkers:
                 ended.append(end)
         return [*ended, *self._give_out_again()]
 
+    def withdraw(self) -> list[Task]:
+        withdrawn, self._lost = list(self._lost), deque()
+        if self._clock.monotonic() - self._looked_at < _SECOND_LOOK:
+            return withdrawn
+        self._looked_at = self._clock.monotonic()
+        before, self._unattended = self._unattended, self._find_unattended()
+        for future in before & self._unattended:  # and not just between one worker and another
+            withdrawn.append(self._in_hand.pop(future).task)
+            future.release()
+        return withdrawn
+
+    def _find_unattended(self) -> set[Any]:
+        """The attempts in hand that are with no worker, and have not ended."""
+        if not self._is_connected():
+            return set()
+        try:
+            at_work = {key for keys in self._client.processing().values() for key in keys}
+        except (OSError, ValueError):  # the scheduler is going, and then all of them are lost
+            return set()
+        return {
+            each for each in self._in_hand if each.status == _PENDING and each.key not in at_work
+        }
+
+    def news(self) -> list[str]:
+        return self._workforce.news()
+
     def _end_of(self, future: Any, given: _Given) -> Ended | None:
         """How the attempt ended; None: whoever could have told is gone."""
         try:
@@ -160,6 +220,10 @@ class ClusterWorkers:
         for each in cut_short:
             self._journal.open_attempt(each)
         self._collect(news)
+        if isinstance(answer, Undone):
+            useless = self._workforce.spare(answer) if answer.why else None
+            return Answer(given.task, Halt(useless)) if useless else None
+        self._workforce.went_well()
         ended: Ended = answer
         return ended
 
@@ -174,29 +238,33 @@ class ClusterWorkers:
         self._leave()
 
     def _start(self) -> Any:
-        return self._dask.LocalCluster(
-            n_workers=self._jobs,  # None: one for each core
-            threads_per_worker=1,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",  # any port: another run may have the usual one
-            memory_limit=0,  # the processes that do the work keep to a limit of their own
-        )
+        with _deaf_to_ctrl_c():
+            return self._dask.LocalCluster(
+                n_workers=self._jobs,  # None: one for each core
+                threads_per_worker=1,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",  # any port: another run may have the usual one
+                memory_limit=0,  # the processes that do the work keep to a limit of their own
+                silence_logs=logging.CRITICAL,
+            )
 
     def _connect(self) -> Any:
+        client = self._dask.Client.__new__(self._dask.Client)
         try:
-            return self._dask.Client(self._address, timeout=_CONNECT, set_as_default=False)
-        except (OSError, ValueError) as error:
-            raise ConfigurationError(
-                "--cluster",
-                f"no Dask scheduler answers at {self._address}; start one, or say local",
-            ) from error
+            client.__init__(self._address, timeout=_CONNECT, set_as_default=False)
+        except (OSError, TypeError, ValueError) as error:
+            client.status = "closed"  # or it would wait in the end for what it has not begun
+            why = f"no Dask scheduler answers at {self._address}; start one, or say local"
+            if not isinstance(error, OSError):  # such as for want of a certificate
+                why = f"Dask cannot use {self._address}: {error}"
+            raise ConfigurationError("--cluster", why) from error
+        return client
 
     def _count_threads(self) -> None:
         self._counted_at = self._clock.monotonic()
         if self._is_connected():
             try:
-                # With no worker left one attempt waits for the next to come.
-                self._threads = max(1, sum(self._client.nthreads().values()))
+                self._workforce.known = self._client.nthreads()
             except OSError:
                 return  # the scheduler is going; what is in hand will tell
 
@@ -214,7 +282,9 @@ class ClusterWorkers:
             died = f"each of {error.allowed_failures + 1} cluster workers that had it is gone"
             return Death(given.task, given.at, 0, died)
         reason = f"the cluster's workers cannot do this work: {type(error).__name__}: {error}"
-        return Answer(given.task, Halt(f"{reason}; have the same tenuto on all machines"))
+        if isinstance(error, _OTHER_CODE):
+            reason = f"{reason}; have the same tenuto on all machines"
+        return Answer(given.task, Halt(reason))
 
     def _give_out_again(self) -> list[Ended]:
         """What was in hand when the scheduler went, as soon as there is one again."""
@@ -225,8 +295,9 @@ class ClusterWorkers:
             self._lost_at = now
         if self._is_back():
             self._lost_at = None
-            while self._lost:
-                self.submit(self._lost.popleft())
+            again, self._lost = self._lost, deque()
+            for task in again:
+                self.submit(task)
         elif now - self._lost_at >= _PATIENCE:
             halt = Halt(f"the scheduler at {self._address} is gone; go on when it is back")
             gone, self._lost = self._lost, deque()
@@ -258,7 +329,7 @@ class ClusterWorkers:
         try:
             if self._is_connected():
                 last = self._client.run(
-                    self._leave_to, self._name, json.dumps(self._has), on_error="ignore"
+                    self._station.leave, self._run, json.dumps(self._has), on_error="ignore"
                 )
                 for news in last.values():
                     self._collect(from_text(news))
@@ -268,3 +339,17 @@ class ClusterWorkers:
             self._client.close(timeout=_GOODBYE)
             if self._own is not None:
                 self._own.close()
+
+
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Processes that are started from here, or by threads that are, do not get SIGINT.
+
+    It goes to all the processes of a terminal, and the run decides what it ends.
+    """
+    resource_tracker.ensure_running()  # which would let the signal in again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

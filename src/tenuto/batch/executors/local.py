@@ -150,6 +150,12 @@ class LocalWorkers:
         self._bury_retired(now)
         return ended
 
+    def withdraw(self) -> list[Task]:
+        return []  # there is a worker at each
+
+    def news(self) -> list[str]:
+        return []
+
     def kill(self) -> None:
         workers = [*self._idle, *self._busy.values(), *self._retired]
         for worker in workers:

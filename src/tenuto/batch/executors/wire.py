@@ -7,7 +7,7 @@ made of it, whatever it says.
 from __future__ import annotations
 
 import json
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from typing import Any
 
@@ -29,7 +29,19 @@ from tenuto.batch.worker import WorkerSettings
 from tenuto.errors import FaultClass
 from tenuto.journal import Attempt, AttemptEnd, Foreign, Outcome, OutcomeStatus
 
-__all__ = ["from_text", "to_text"]
+__all__ = ["Undone", "from_text", "to_text"]
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """A cluster's worker did not make an attempt; another is to."""
+
+    worker: str
+    """Its address."""
+    machine: str
+    why: str = ""
+    """What keeps it from any work; empty where it was only told to stop."""
+
 
 _KIND = "is"
 _KINDS: dict[str, type[Any]] = {
@@ -53,6 +65,7 @@ _KINDS: dict[str, type[Any]] = {
         Task,
         Trouble,
         Unchanged,
+        Undone,
         WorkerSettings,
     )
 }
