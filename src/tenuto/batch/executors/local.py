@@ -10,6 +10,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -18,12 +19,14 @@ from tempfile import TemporaryDirectory
 from typing import Self
 
 from tenuto.audio.output import discard_drafts
-from tenuto.batch.executors import Answer, Death, Ended, Manner, Task
+from tenuto.batch.executors import Answer, Death, Ended, Halt, Manner, Task
 from tenuto.batch.memory import Machine, resident
 from tenuto.batch.watchdog import Notes, read_notes
 from tenuto.batch.worker import WorkerSettings, serve
 from tenuto.clock import SYSTEM_CLOCK, Clock
 from tenuto.errors import FaultClass
+
+from .descriptors import allow_many, check_spare
 
 __all__ = ["LocalWorkers", "Recycling"]
 
@@ -36,6 +39,9 @@ _LOOK = 0.2
 _OVERRUN = 1.1
 """Times its limit that a worker may have in memory before it is ended. What the limit covers never
 gets so far; memory that processes share is not covered."""
+
+_MAKE_DO = 60.0
+"""Seconds with fewer workers before it is tried again to start another."""
 
 # A fresh interpreter: a fork would inherit locks that threads of this process hold.
 _spawn = multiprocessing.get_context("spawn")
@@ -81,6 +87,7 @@ class LocalWorkers:
         machine: Machine | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
+        allow_many()
         self._settings = settings
         self._clock = clock
         self._places = places
@@ -89,13 +96,19 @@ class LocalWorkers:
         self._idle: deque[_Worker] = deque()
         self._busy: dict[Connection, _Worker] = {}
         self._retired: list[_Worker] = []
+        self._held: deque[Task] = deque()
+        """Begun when no worker could be started for it."""
+        self._makes_do_with = places
+        self._makes_do_until = 0.0
+        self._news: list[str] = []
         self._folder = TemporaryDirectory(prefix="tenuto-", ignore_cleanup_errors=True)
         self._started = 0
         self._look_at = 0.0
 
     @property
     def places(self) -> int:
-        return self._places
+        makes_do = self._clock.monotonic() < self._makes_do_until
+        return self._makes_do_with if makes_do else self._places
 
     def __enter__(self) -> Self:
         return self
@@ -108,6 +121,15 @@ class LocalWorkers:
         self._folder.cleanup()
 
     def submit(self, task: Task) -> None:
+        try:
+            self._give(task)
+        except OSError as error:
+            if not self._busy:  # nobody is going to have time for it
+                raise
+            self._held.append(task)
+            self._make_do(error)
+
+    def _give(self, task: Task) -> None:
         while True:
             worker = self._idle.popleft() if self._idle else self._start()
             worker.given_out = self._clock.now()
@@ -148,13 +170,15 @@ class LocalWorkers:
             self._look_at = now + _LOOK
             self._watch()
         self._bury_retired(now)
-        return ended
+        return [*ended, *self._give_held()]
 
     def withdraw(self) -> list[Task]:
-        return []  # there is a worker at each
+        held, self._held = self._held, deque()
+        return list(held)
 
     def news(self) -> list[str]:
-        return []
+        news, self._news = self._news, []
+        return news
 
     def kill(self) -> None:
         workers = [*self._idle, *self._busy.values(), *self._retired]
@@ -165,16 +189,42 @@ class LocalWorkers:
         self._idle.clear()
         self._busy.clear()
         self._retired.clear()
+        self._held.clear()
+
+    def _make_do(self, error: OSError) -> None:
+        """Go on with the workers there are, for a while."""
+        number = self._makes_do_with = len(self._busy)
+        if not self._makes_do_until:
+            why = error.strerror or error
+            self._news.append(f"No more than {number} workers can be started: {why}.")
+        self._makes_do_until = self._clock.monotonic() + _MAKE_DO
+
+    def _give_held(self) -> Iterator[Ended]:
+        """Whoever has time takes what there was no worker for."""
+        while self._held and (self._idle or not self._busy):
+            task = self._held.popleft()
+            try:
+                self.submit(task)
+            except OSError as error:
+                why = error.strerror or error
+                yield Answer(task, Halt(f"no worker process can be started: {why}"))
 
     def _start(self) -> _Worker:
+        if self._busy:
+            check_spare()
         ours, theirs = _spawn.Pipe()
         self._started += 1
         notes = Path(self._folder.name) / f"worker-{self._started}.txt"
         process = _spawn.Process(
             target=serve, args=(theirs, self._settings, notes), name=f"tenuto-{self._started}"
         )
-        process.start()
-        theirs.close()  # or the pipe would not end with the worker
+        try:
+            process.start()
+        except BaseException:  # an interruption too
+            ours.close()
+            raise
+        finally:
+            theirs.close()  # or the pipe would not end with the worker
         return _Worker(process, ours, notes)
 
     def _watch(self) -> None:
