@@ -6,11 +6,12 @@ import resource
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from tenuto.batch import Item
-from tenuto.batch.executors import Answer, Halt, Task, descriptors
+from tenuto.batch.executors import Answer, Halt, Task, descriptors, local
 from tenuto.batch.executors.local import LocalWorkers
 from tenuto.batch.worker import WorkerSettings
 from tenuto.clock import SimulatedClock
@@ -18,6 +19,8 @@ from tenuto.clock import SimulatedClock
 from .conftest import record
 
 pytestmark = pytest.mark.usefixtures("plugin")
+
+MB = 1 << 20
 
 
 def tasks_of(tmp_path, count):
@@ -119,3 +122,19 @@ def test_the_limit_is_raised_as_far_as_it_may_be(monkeypatch):
         monkeypatch.setattr(descriptors.resource, "getrlimit", lambda _, both=both: both)
         descriptors.allow_many()
     assert limits == [(4096, 4096), (1 << 16, endless)]
+
+
+def test_what_a_worker_needs_to_be_ready_is_not_held_against_it(tmp_path, monkeypatch):
+    """With all engines and the meter it rests at 269 MB: more than half of 500 MB."""
+    resting = iter([269 * MB, 270 * MB, 290 * MB, 400 * MB, 269 * MB])
+    monkeypatch.setattr(local, "resident", lambda _: next(resting))
+    monkeypatch.setattr(LocalWorkers, "_watch", lambda self: None)
+    settings = WorkerSettings(("steady",), meter="none", memory_limit=500 * MB)
+    started = []
+    with LocalWorkers(settings, 1) as executor:
+        for task in tasks_of(tmp_path, 5):
+            executor.submit(task)
+            ends(executor, 1)
+            started.append(executor._started)
+    assert started == [1, 1, 1, 1, 2]
+    assert Path(tmp_path / "out/4.wav").exists()

@@ -25,6 +25,7 @@ from tenuto.batch.watchdog import Notes, read_notes
 from tenuto.batch.worker import WorkerSettings, serve
 from tenuto.clock import SYSTEM_CLOCK, Clock
 from tenuto.errors import FaultClass
+from tenuto.journal import Outcome, OutcomeStatus
 
 from .descriptors import allow_many, check_spare
 
@@ -51,12 +52,13 @@ _spawn = multiprocessing.get_context("spawn")
 class Recycling:
     """When a worker gives way to a fresh one between two recordings, so that no leak matters.
 
-    After ``recordings`` of them, when it has run short of memory, and where it keeps more than
-    ``at_rest`` of its share of it although it has nothing to do. To start one takes about a second.
+    After ``recordings`` of them, when it has run short of memory, and where what it keeps although
+    it has nothing to do has grown by more than ``growth`` of its share: engines and models are
+    there to stay, from the first recording that is done. To start one takes about a second.
     """
 
     recordings: int = 1_000
-    at_rest: float = 0.5
+    growth: float = 0.25
 
 
 @dataclass(slots=True)
@@ -68,6 +70,8 @@ class _Worker:
     given_out: float = 0.0
     content: str = ""
     recordings: int = 0
+    at_rest: int | None = None
+    """Bytes that it took when it had done its first recording; None: it has done none."""
     kills_before: int = 0
     """How many processes the system had killed for want of memory when the task was given out."""
     starved: bool = False
@@ -243,7 +247,12 @@ class LocalWorkers:
             return True
         limit = self._settings.memory_limit
         taken = None if limit is None else resident(worker.process.pid or 0)
-        return limit is not None and taken is not None and taken > limit * self._recycling.at_rest
+        if limit is None or taken is None:
+            return False
+        if worker.at_rest is None:
+            worker.at_rest = taken if _has_been_through(answer) else None
+            return False
+        return taken - worker.at_rest > limit * self._recycling.growth
 
     def _retire(self, worker: _Worker) -> None:
         worker.pipe.close()
@@ -297,6 +306,12 @@ class LocalWorkers:
             worker.pipe.close()
         for worker in (*self._idle, *self._busy.values(), *self._retired):
             self._bury(worker)
+
+
+def _has_been_through(answer: Answer) -> bool:
+    """Whether the tiers were tried, so that what they take has been loaded."""
+    result = answer.result
+    return isinstance(result, Outcome) and result.status is not OutcomeStatus.QUARANTINED
 
 
 def _manner(
