@@ -16,6 +16,8 @@ from tenuto.batch.executors import Answer, Halt, Task, station
 from tenuto.batch.executors.wire import Undone, from_text, to_text
 from tenuto.batch.plan import Item
 from tenuto.batch.worker import WorkerSettings
+from tenuto.capture import capture
+from tenuto.journal import open_journal
 
 GB = 1 << 30
 TASK = Task(Item("/in/a.wav", "/out/a.wav"))
@@ -210,3 +212,17 @@ def test_the_settings_are_those_of_the_run_whatever_another_with_its_journal_has
     assert [each.state for each in Processes.made] == ["busy", "gone"]
     assert isinstance(attempt("one", settings, landmark), Answer)
     assert len(list((tmp_path / "theirs/runs").iterdir())) == 1
+
+
+def test_what_is_told_at_the_end_and_does_not_arrive_is_told_the_next_run(
+    settings, landmark, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(Processes, "wait", lambda self, _: [Answer(self.task, Halt("done"))])
+    monkeypatch.setattr(station, "_AT_ONCE", 2)
+    attempt("one", settings, landmark)
+    with open_journal(tmp_path / "theirs/runs/j") as theirs:
+        for number in range(5):
+            theirs.append(capture(ValueError(f"{number}")))
+    assert len(from_text(station.leave("one", "{}"))) == 5  # which is lost on the way
+    attempt("two", settings, landmark)
+    assert len(from_text(station.leave("two", "{}"))) == 5

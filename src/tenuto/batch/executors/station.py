@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import signal
 import sqlite3
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -83,11 +84,8 @@ def leave(run: str, has: str) -> str:
     if station is None:
         return to_text(())
     station.close()
-    news: list[Foreign] = []
-    told: dict[str, int] = json.loads(has)
-    while more := station.news(told):
-        news += more
-        told[more[-1].journal] = more[-1].position
+    # All at once: what it was not told after all, if this is lost on the way, is for the next run.
+    news = station.news(json.loads(has), at_most=sys.maxsize)
     station.journal.close()
     return to_text(news)
 
@@ -205,7 +203,7 @@ class _Station:
             self.journal.close_attempt(each.id, AttemptEnd.FAILED)
         return cut_short
 
-    def news(self, has: dict[str, int]) -> Sequence[Foreign]:
+    def news(self, has: dict[str, int], at_most: int = _AT_ONCE) -> Sequence[Foreign]:
         """The next records for the run, which ``has`` been told so far."""
         if self._is_the_runs:
             return ()
@@ -214,7 +212,7 @@ class _Station:
             told = _told[name] = max(_told.get(name, 0), has.get(name, 0))
         if told:
             self.journal.advance(self._reader, told)
-        batch = self.journal.read(self._reader, _AT_ONCE)
+        batch = self.journal.read(self._reader, at_most)
         return [
             Foreign(name, each.position, each.process, each.kind, each.body)
             for each in batch.records
