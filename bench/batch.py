@@ -76,6 +76,12 @@ class Worker:
     def kill(self) -> None:
         self._tasks.clear()
 
+    def withdraw(self) -> list[Task]:
+        return []
+
+    def news(self) -> list[str]:
+        return []
+
     def wait(self, timeout: float) -> list[Ended]:  # noqa: ARG002
         started = Spent.now()
         ended: list[Ended] = [_answer(self._tasks.popleft())] if self._tasks else []
