@@ -156,9 +156,9 @@ def test_where_there_are_no_recordings_at_all_the_run_says_so(runs, source, out,
     for path in source.iterdir():
         path.unlink()
     (source / "notes.txt").touch()
-    with pytest.raises(ConfigurationError, match="none are there, only 1 other file"):
+    with pytest.raises(ConfigurationError, match="it holds no recordings, only 1 other file"):
         runs.run(source, out)
-    with pytest.raises(ConfigurationError, match=r"none are there$"):
+    with pytest.raises(ConfigurationError, match=r"it holds no recordings$"):
         runs.run([], out, sources=listed(tmp_path / "list.jsonl"))
 
 

@@ -251,7 +251,7 @@ class Batch:
         plan.ignored += search.ignored
         if plan.complete and not plan.inputs and not plan.bad_rows:
             others = f", only {plan.ignored:,} other files" if plan.ignored else ""
-            raise ConfigurationError("the recordings", f"none are there{others}")
+            raise ConfigurationError("the input", f"it holds no recordings{others}")
         return plan
 
 
