@@ -23,10 +23,10 @@ from typing import Self
 
 from bench.timing import table
 from tenuto.batch import Batch, Plan, Summary
-from tenuto.batch.asking import Outcomes, Question
 from tenuto.batch.executors import Answer, Ended, Task
-from tenuto.batch.ledger import LEDGER_NAME, Ledger
-from tenuto.batch.lines import OUTCOMES_NAME
+from tenuto.batch.ledger.asking import Outcomes, Question
+from tenuto.batch.ledger.ledger import LEDGER_NAME, Ledger
+from tenuto.batch.ledger.lines import OUTCOMES_NAME
 from tenuto.errors import FaultClass
 from tenuto.journal import Outcome, OutcomeStatus
 

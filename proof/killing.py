@@ -34,7 +34,7 @@ import soundfile
 
 from tenuto.audio.codec import decode
 from tenuto.audio.output import is_draft
-from tenuto.batch.asking import Outcomes, Question
+from tenuto.batch.ledger.asking import Outcomes, Question
 from tenuto.errors import ConfigurationError
 from tenuto.journal import Outcome, OutcomeStatus, open_journal
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tenuto.batch.asking import Outcomes, Question
+from tenuto.batch.ledger.asking import Outcomes, Question
 from tenuto.batch.room import Room
 from tenuto.errors import ConfigurationError
 from tenuto.journal import OutcomeStatus

@@ -14,7 +14,7 @@ from tenuto.audio import output
 from tenuto.batch import Batch, Item, Patience
 from tenuto.batch.executors import Answer, Death, Manner, Task
 from tenuto.batch.executors.local import LocalWorkers, Recycling
-from tenuto.batch.whereabouts import step_of
+from tenuto.batch.judging.whereabouts import step_of
 from tenuto.batch.worker import WorkerSettings
 from tenuto.errors import FaultClass
 from tenuto.journal import Attempt, Outcome, open_journal

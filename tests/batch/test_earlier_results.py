@@ -8,8 +8,8 @@ import os
 import pytest
 
 from tenuto.batch import Batch
-from tenuto.batch.asking import Outcomes, Question
 from tenuto.batch.budget import ErrorBudget
+from tenuto.batch.ledger.asking import Outcomes, Question
 from tenuto.batch.replay import Replay
 from tenuto.errors import ConfigurationError
 from tenuto.journal import OutcomeStatus
@@ -80,7 +80,7 @@ def test_a_list_from_another_folder_finds_its_results_where_they_are(
 ):
     from io import BytesIO
 
-    from tenuto.batch.manifest import read_list
+    from tenuto.batch.sources.manifest import read_list
 
     text = b"".join(os.fsencode(path) + b"\n" for path in sorted(source.iterdir()))
     monkeypatch.chdir(source)

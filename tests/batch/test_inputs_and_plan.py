@@ -12,13 +12,13 @@ from itertools import chain, islice, product
 
 import pytest
 
-from tenuto.batch.folders import OutputFolder
-from tenuto.batch.inputs import Input, Search
-from tenuto.batch.keys import Naming, folds_case
-from tenuto.batch.ledger import Ledger
-from tenuto.batch.patterns import Matches, Pattern, is_pattern
+from tenuto.batch.ledger.keys import Naming, folds_case
+from tenuto.batch.ledger.ledger import Ledger
 from tenuto.batch.planning import Planner
-from tenuto.batch.sorting import Sorter
+from tenuto.batch.sources.folders import OutputFolder
+from tenuto.batch.sources.inputs import Input, Search
+from tenuto.batch.sources.patterns import Matches, Pattern, is_pattern
+from tenuto.batch.sources.sorting import Sorter
 from tenuto.batch.work import Work, check_outputs
 from tenuto.errors import ConfigurationError
 
@@ -212,8 +212,8 @@ def test_a_pattern_over_a_loop_of_links_ends_and_matches_each_file_once(plan):
 
 @pytest.mark.parametrize("given", ["in", "in/*", "in/**/*.wav", "in/*/*.wav"])
 def test_memory_does_not_grow_with_the_number_of_folders_or_files(monkeypatch, tmp_path, given):
-    monkeypatch.setattr("tenuto.batch.sorting._MOST_IN_MEMORY", 100, raising=False)
-    monkeypatch.setattr("tenuto.batch.sorting._PAGE", 100, raising=False)
+    monkeypatch.setattr("tenuto.batch.sources.sorting._MOST_IN_MEMORY", 100, raising=False)
+    monkeypatch.setattr("tenuto.batch.sources.sorting._PAGE", 100, raising=False)
     for n in range(1500):
         touch(tmp_path / f"in/recording-{n:06}/take.wav")
 
@@ -233,8 +233,8 @@ def test_memory_does_not_grow_with_the_number_of_folders_or_files(monkeypatch, t
 
 
 def test_however_deep_and_full_folders_are_few_files_are_open(monkeypatch, tmp_path):
-    monkeypatch.setattr("tenuto.batch.sorting._MOST_IN_MEMORY", 4)
-    monkeypatch.setattr("tenuto.batch.sorting._SHORT", 2)
+    monkeypatch.setattr("tenuto.batch.sources.sorting._MOST_IN_MEMORY", 4)
+    monkeypatch.setattr("tenuto.batch.sources.sorting._SHORT", 2)
     folder = tmp_path
     for _ in range(60):
         for name in "abcdefgz":
@@ -364,8 +364,8 @@ def test_the_search_can_be_broken_off(tmp_path):
 
 
 def test_a_folder_too_long_to_sort_in_memory_is_in_order_all_the_same(monkeypatch):
-    monkeypatch.setattr("tenuto.batch.sorting._MOST_IN_MEMORY", 3)
-    monkeypatch.setattr("tenuto.batch.sorting._SHORT", 2)
+    monkeypatch.setattr("tenuto.batch.sources.sorting._MOST_IN_MEMORY", 3)
+    monkeypatch.setattr("tenuto.batch.sources.sorting._SHORT", 2)
     names = [b"b", b"\xff", b"a", b"c\xe9", b"\xc3\xa9", b"C", b"d"]
     with Sorter() as sorter:
         one, other = sorter.in_order(names), sorter.in_order(name + b"2" for name in names)

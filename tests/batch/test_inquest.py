@@ -8,9 +8,9 @@ import pytest
 
 from tenuto.audio.names import path_text
 from tenuto.batch.executors import Death, Manner, Task
-from tenuto.batch.inquest import MOST_SHARES, Doubt, Inquest
+from tenuto.batch.judging.inquest import MOST_SHARES, Doubt, Inquest
+from tenuto.batch.judging.poison import Poison
 from tenuto.batch.plan import Item
-from tenuto.batch.poison import Poison
 from tenuto.errors import ConfigurationError, FaultClass
 from tenuto.journal import Attempt, AttemptEnd, Outcome, OutcomeStatus, open_journal
 from tenuto.reporting import ErrorReporter
@@ -220,7 +220,7 @@ def test_one_recording_that_is_never_begun_ends_all_the_same(court):
 
 
 def test_only_so_many_contents_are_remembered(court, monkeypatch):
-    monkeypatch.setattr("tenuto.batch.poison._MOST", 3)
+    monkeypatch.setattr("tenuto.batch.judging.poison._MOST", 3)
     for number in range(5):
         for _ in range(2):
             court.poison.killed(f"c{number}", "high", "e")

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from tenuto.audio.names import path_text
-from tenuto.batch.inputs import Input
-from tenuto.batch.ledger import LEDGER_NAME, Ledger, entries, look_into
-from tenuto.batch.parameters import Parameters
+from tenuto.batch.ledger.ledger import LEDGER_NAME, Ledger, entries, look_into
+from tenuto.batch.ledger.parameters import Parameters
 from tenuto.batch.planning import Planner
+from tenuto.batch.sources.inputs import Input
 from tenuto.batch.work import Work
 from tenuto.errors import ConfigurationError, FaultClass
 from tenuto.journal import Outcome, OutcomeStatus

@@ -10,9 +10,9 @@ import tracemalloc
 
 import pytest
 
-from tenuto.batch.inputs import BadRow
-from tenuto.batch.manifest import read_list, read_manifest
-from tenuto.batch.rows import line_of
+from tenuto.batch.ledger.rows import line_of
+from tenuto.batch.sources.inputs import BadRow
+from tenuto.batch.sources.manifest import read_list, read_manifest
 from tenuto.errors import ConfigurationError
 from tenuto.journal import Outcome, OutcomeStatus
 

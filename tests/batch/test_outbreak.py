@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tenuto.audio.setbacks import Setbacks
 from tenuto.batch.executors import Answer, Death, Halt, Task, Trouble
-from tenuto.batch.outbreak import ALIKE, PATIENCE, Outbreak
+from tenuto.batch.judging.outbreak import ALIKE, PATIENCE, Outbreak
 from tenuto.batch.plan import Item
 from tenuto.errors import FaultClass
 from tenuto.journal import Outcome, OutcomeStatus

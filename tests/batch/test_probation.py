@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tenuto.batch.executors import Answer, Death, Halt, Task
+from tenuto.batch.judging.probation import Probation
 from tenuto.batch.plan import Item
-from tenuto.batch.probation import Probation
 from tenuto.journal import Outcome, OutcomeStatus
 from tenuto.machines import Trust
 

@@ -15,7 +15,7 @@ from tenuto.audio.names import path_text
 from tenuto.batch import Batch
 from tenuto.batch.content import content_of
 from tenuto.batch.executors import Answer, Death, Manner, Recognised, Short, Trouble
-from tenuto.batch.poison import Poison
+from tenuto.batch.judging.poison import Poison
 from tenuto.batch.run import Run
 from tenuto.clock import SimulatedClock
 from tenuto.errors import FaultClass

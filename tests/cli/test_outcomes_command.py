@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tenuto.batch.inputs import Input
-from tenuto.batch.ledger import Ledger
-from tenuto.batch.parameters import Parameters
+from tenuto.batch.ledger.ledger import Ledger
+from tenuto.batch.ledger.parameters import Parameters
 from tenuto.batch.planning import Planner
+from tenuto.batch.sources.inputs import Input
 from tenuto.batch.work import Work
 from tenuto.errors import FaultClass
 from tenuto.journal import Outcome, OutcomeStatus
@@ -177,7 +177,7 @@ def test_a_ledger_that_is_damaged_says_what_to_do(tenuto, ledger, tmp_path, monk
     def damaged(self, question):
         raise sqlite3.DatabaseError("database disk image is malformed")
 
-    monkeypatch.setattr("tenuto.batch.asking.Outcomes.find", damaged)
+    monkeypatch.setattr("tenuto.batch.ledger.asking.Outcomes.find", damaged)
     ended = tenuto("outcomes", tmp_path / "out", "--json")
     assert ended.exit_code == 2
     assert "where it is damaged, delete it" in ended.stderr

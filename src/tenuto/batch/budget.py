@@ -16,7 +16,7 @@ from tenuto.errors import ConfigurationError
 from tenuto.journal import OutcomeStatus
 from tenuto.machines import Allowance, Prospect
 
-from .ledger import Ledger
+from .ledger.ledger import Ledger
 from .plan import Plan
 
 __all__ = ["FALSE_STOPS", "Account", "ErrorBudget", "Objection"]

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from tenuto.journal import OutcomeStatus
 
-from .keys import Key, from_key
+from .ledger.keys import Key, from_key
 from .plan import Again
 from .replay import Replay
 

@@ -21,20 +21,20 @@ from .executors import Executor
 from .executors.cluster import LOCAL, ClusterWorkers, check_address
 from .executors.local import LocalWorkers
 from .formats import output_suffixes, suffix_of
-from .inputs import BadRow, Input, Search
-from .inquest import Inquest
 from .interruption import Interruption, interruptible
-from .ledger import FOLDER_NAME, LEDGER_NAME, Ledger
-from .lines import OUTCOMES_NAME
-from .manifest import read_manifest
+from .judging.inquest import Inquest
+from .judging.poison import Poison
+from .ledger.ledger import FOLDER_NAME, LEDGER_NAME, Ledger
+from .ledger.lines import OUTCOMES_NAME
+from .ledger.parameters import parameters_of
 from .memory import LEAST_LIMIT, Machine, share_out
-from .parameters import parameters_of
 from .plan import Item, Plan
 from .planning import Planner
-from .poison import Poison
 from .replay import Replay
 from .room import Room
 from .run import Run, Watcher
+from .sources.inputs import BadRow, Input, Search
+from .sources.manifest import read_manifest
 from .summary import Summary
 from .watchdog import Patience
 from .work import Work, any_input_below, check_outputs

@@ -15,8 +15,8 @@ import os
 from collections.abc import Collection, Iterable
 from itertools import count
 
-from .keys import Key
-from .ledger import Ledger
+from .ledger.keys import Key
+from .ledger.ledger import Ledger
 
 __all__ = ["Places", "ends_in", "spellings"]
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from tenuto.journal import OutcomeStatus
 
 from .earlier import Earlier, File, Holding, Mention
-from .inputs import BadRow, Input
-from .keys import Key, RealFolders, to_key
-from .ledger import Ledger
+from .ledger.keys import Key, RealFolders, to_key
+from .ledger.ledger import Ledger
 from .places import Places, ends_in, spellings
 from .plan import Again, Cohort, Item, Plan
 from .replay import CANARIES, Replay
+from .sources.inputs import BadRow, Input
 
 __all__ = ["Planner"]
 

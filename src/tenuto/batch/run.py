@@ -16,12 +16,12 @@ from .budget import Account, ErrorBudget
 from .claim import CLAIM_NAME, Claim
 from .crew import Crew, Permit
 from .executors import Death, Ended, Executor, Halt, Manner, Recognised, Short, Task, Unchanged
-from .inquest import Doubt, Inquest
 from .interruption import Interruption
-from .ledger import Ledger
-from .outbreak import Outbreak
+from .judging.inquest import Doubt, Inquest
+from .judging.outbreak import Outbreak
+from .judging.probation import Probation
+from .ledger.ledger import Ledger
 from .plan import Item, Plan
-from .probation import Probation
 from .replay import Canaries
 from .room import Room
 from .summary import Summary

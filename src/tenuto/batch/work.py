@@ -15,9 +15,9 @@ from tenuto.audio.names import path_text
 from tenuto.clock import Clock
 from tenuto.errors import ConfigurationError
 
-from .keys import RealFolders, from_key, to_key
-from .ledger import Ledger
-from .lines import OUTCOMES_NAME
+from .ledger.keys import RealFolders, from_key, to_key
+from .ledger.ledger import Ledger
+from .ledger.lines import OUTCOMES_NAME
 from .plan import Item
 
 __all__ = ["Work", "any_input_below", "check_outputs"]

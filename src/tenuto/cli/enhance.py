@@ -16,8 +16,8 @@ import click
 from tenuto.audio.names import path_text
 from tenuto.batch import Batch, Item, Plan
 from tenuto.batch.budget import ErrorBudget
-from tenuto.batch.manifest import read_list
 from tenuto.batch.replay import Replay
+from tenuto.batch.sources.manifest import read_list
 from tenuto.errors import ConfigurationError
 from tenuto.journal import open_journal
 

@@ -13,9 +13,9 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from tenuto.batch.asking import Kind, Outcomes, Question
-from tenuto.batch.parquet import write_parquet
-from tenuto.batch.rows import line_of
+from tenuto.batch.ledger.asking import Kind, Outcomes, Question
+from tenuto.batch.ledger.parquet import write_parquet
+from tenuto.batch.ledger.rows import line_of
 from tenuto.errors import ConfigurationError, FaultClass
 from tenuto.journal import OutcomeStatus
 

@@ -14,7 +14,7 @@ from rich.text import Text
 from tenuto.audio.names import path_text
 from tenuto.batch import Item, Plan, Summary
 from tenuto.batch.budget import Objection
-from tenuto.batch.lines import OUTCOMES_NAME
+from tenuto.batch.ledger.lines import OUTCOMES_NAME
 from tenuto.journal import OutcomeStatus
 
 from .progress import STYLES

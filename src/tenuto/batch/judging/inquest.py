@@ -21,12 +21,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tenuto.audio.names import path_text
+from tenuto.batch.executors import Death, Manner, Task, Trouble
 from tenuto.errors import ConfigurationError, FaultClass, TenutoError
 from tenuto.journal import Attempt, AttemptEnd, Outcome, OutcomeStatus
 from tenuto.machines import Trust
 from tenuto.reporting import ErrorReporter
 
-from .executors import Death, Manner, Task, Trouble
 from .poison import FATAL, Poison
 from .whereabouts import ON_FILES, step_of
 

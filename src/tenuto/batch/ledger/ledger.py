@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tenuto.audio.names import path_text
+from tenuto.batch.plan import Item
 from tenuto.errors import ConfigurationError
 from tenuto.journal import Outcome, OutcomeStatus
 
@@ -24,7 +25,6 @@ from .adoption import adopt
 from .keys import Naming, folds_case, from_key
 from .lines import OUTCOMES_NAME, Lines
 from .parameters import Parameters
-from .plan import Item
 from .rows import Entry, entry_of, line_of, values_of
 from .tables import ROW, check_version, make_plan_tables, prepare, set_up
 

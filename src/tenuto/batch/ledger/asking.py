@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
+from tenuto.batch.sources.inputs import BadRow
 from tenuto.errors import FaultClass
 from tenuto.journal import OutcomeStatus
 
-from .inputs import BadRow
 from .ledger import entries, look_into, unusable
 from .rows import Entry
 

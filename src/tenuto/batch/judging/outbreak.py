@@ -25,14 +25,14 @@ from pathlib import Path
 from textwrap import shorten
 
 from tenuto.audio.setbacks import Setbacks
+from tenuto.batch.executors import Answer, Ended, Halt, Task, Trouble
+from tenuto.batch.plan import Item
 from tenuto.errors import FaultClass
 from tenuto.journal import Outcome, OutcomeStatus
 from tenuto.machines import CommonCause, Trust
 
 from .alarm import LADDER, Alarm, Failure
-from .executors import Answer, Ended, Halt, Task, Trouble
 from .inquest import MOST_BEGUN, MOST_SHARES, tiers_survived
-from .plan import Item
 from .whereabouts import READ
 
 __all__ = ["ALIKE", "PATIENCE", "Outbreak"]

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from tenuto.audio.names import path_text
+from tenuto.batch.sources.plain import plain
 from tenuto.errors import FaultClass
 from tenuto.journal import Outcome, OutcomeStatus
 
 from .keys import from_key
-from .plain import plain
 
 __all__ = ["Entry", "entry_of", "line_of", "values_of"]
 

@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tenuto.audio.setbacks import Setbacks
+from tenuto.batch.executors import Answer, Ended, Task
+from tenuto.batch.plan import Item
 from tenuto.journal import Outcome, OutcomeStatus
 from tenuto.machines import Trust
-
-from .executors import Answer, Ended, Task
-from .plan import Item
 
 __all__ = ["Probation"]
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import re
 
+from tenuto.batch.executors import Death, Manner
 from tenuto.journal import Attempt
-
-from .executors import Death, Manner
 
 __all__ = ["ON_FILES", "READ", "step_of"]
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tenuto.batch.plan import Item
 from tenuto.errors import FaultClass
-
-from .plan import Item
 
 __all__ = ["LADDER", "Alarm", "Failure"]
 

@@ -1,0 +1,1 @@
+"""Whose fault it is: deaths, hangs, and many that fail alike."""

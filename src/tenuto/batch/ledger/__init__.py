@@ -1,0 +1,1 @@
+"""How every input of an output folder ended, on disk."""

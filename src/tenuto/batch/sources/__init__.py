@@ -1,0 +1,1 @@
+"""What a run is to work on: paths, folders, patterns, manifests and lists."""
