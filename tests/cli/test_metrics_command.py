@@ -68,9 +68,13 @@ def test_a_port_that_is_taken_is_named_with_a_remedy(folder):
 @pytest.fixture
 def serving(folder):
     """``tenuto metrics --serve`` in a process of its own; gives it and its address."""
-    server = subprocess.Popen(
-        command("--journal", folder, "--serve", 0), stderr=subprocess.PIPE, text=True
-    )
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:  # what is started in the background of a script is deaf to Ctrl-C, and so its children
+        server = subprocess.Popen(
+            command("--journal", folder, "--serve", 0), stderr=subprocess.PIPE, text=True
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
     with server:
         yield server, re.match(r"http://(127\.0\.0\.1:\d+)/metrics", server.stderr.readline())[1]
         server.kill()
