@@ -16,6 +16,8 @@ import soundfile
 
 from tenuto.audio.engines import registry
 
+from .runs import Runs
+
 RATE = 16_000
 ENGINES = (
     "Steady",
@@ -50,6 +52,27 @@ def record(path, seconds=1.0, seed=0, **settings):
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, speech_like(seconds, seed=seed), RATE, **settings)
     return path
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """Whole runs with fake workers."""
+    return Runs(monkeypatch)
+
+
+@pytest.fixture
+def source(tmp_path):
+    """Three that are recordings by name: fake workers do not mind what is in them."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a.wav", "b.wav", "c.wav"):
+        (folder / name).write_text(f"sound of {name}")
+    return folder
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out"
 
 
 @pytest.fixture

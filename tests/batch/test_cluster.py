@@ -314,11 +314,20 @@ def test_attempts_that_nobody_is_at_are_taken_back_when_the_run_is_to_end(
 
 CTRL_C = """
 import sys
+from pathlib import Path
+
 from tenuto.batch import Batch
+from tenuto.batch.enhancing import Silent
+
+
+class Heard(Silent):
+    def noted(self, text):
+        Path(sys.argv[3]).write_text(text)
+
 
 if __name__ == "__main__":
     batch = Batch(ladder=("gated",), meter="none", cluster="local", jobs=2)
-    summary = batch.run([sys.argv[1]], sys.argv[2])
+    summary = batch.run([sys.argv[1]], sys.argv[2], Heard())
     print(summary.statuses["enhanced"], summary.exit_status)
 """
 
@@ -329,14 +338,15 @@ def test_ctrl_c_in_a_terminal_ends_a_run_on_a_cluster_of_its_own_in_order(
     """The signal goes to every process that the terminal has."""
     script = tmp_path / "ctrl_c.py"
     script.write_text(CTRL_C)
-    command = [sys.executable, script, recordings, tmp_path / "out"]
+    heard = tmp_path / "heard"
+    command = [sys.executable, script, recordings, tmp_path / "out", heard]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as run:
         try:
             at_work(gate, 2)
             os.killpg(run.pid, signal.SIGINT)
-            time.sleep(1.0)
+            wait_for(lambda: heard.exists() and "Stopping" in heard.read_text())
             gate.touch()
             told, _ = run.communicate(timeout=START)
         finally:

@@ -16,14 +16,8 @@ from tenuto.errors import ConfigurationError
 from tenuto.journal import OutcomeStatus
 
 from .conftest import ledger_of
-from .runs import Runs
 
 GB = 1_000_000_000
-
-
-@pytest.fixture
-def runs(monkeypatch):
-    return Runs(monkeypatch)
 
 
 @pytest.fixture

@@ -15,29 +15,9 @@ from tenuto.errors import ConfigurationError
 from tenuto.journal import OutcomeStatus
 
 from .conftest import ledger_of
-from .runs import Runs
 
 BAD = {"status": OutcomeStatus.QUARANTINED, "reason": "broken", "tier": None}
 OTHERS = [{"overwrite": True}, {"meter": "dnsmos"}, {"format": "wav"}]
-
-
-@pytest.fixture
-def runs(monkeypatch):
-    return Runs(monkeypatch)
-
-
-@pytest.fixture
-def source(tmp_path):
-    folder = tmp_path / "in"
-    folder.mkdir()
-    for name in ("a.wav", "b.wav", "c.wav"):
-        (folder / name).write_text(f"sound of {name}")
-    return folder
-
-
-@pytest.fixture
-def out(tmp_path):
-    return tmp_path / "out"
 
 
 def listed(path, *rows):

@@ -17,12 +17,6 @@ from tenuto.errors import ConfigurationError
 from tenuto.journal import Outcome, OutcomeStatus
 
 from .conftest import ledger_of
-from .runs import Runs
-
-
-@pytest.fixture
-def runs(monkeypatch):
-    return Runs(monkeypatch)
 
 
 @pytest.fixture

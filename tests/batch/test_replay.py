@@ -10,18 +10,11 @@ from tenuto.batch.replay import Replay
 from tenuto.errors import ConfigurationError, FaultClass
 from tenuto.journal import OutcomeStatus
 
-from .runs import Runs
-
 GROUPS = {
     "d": {"group": "v1:d0", "fault_class": FaultClass.DATA},
     "i": {"group": "v1:10", "fault_class": FaultClass.INFRASTRUCTURE},
     "n": {},
 }
-
-
-@pytest.fixture
-def runs(monkeypatch):
-    return Runs(monkeypatch)
 
 
 @pytest.fixture

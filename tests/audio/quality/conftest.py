@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from tenuto.audio.engines.wiener import Wiener
+from tenuto.audio.quality import Gate
+
 SAMPLES = Path(__file__).parents[3] / "samples"
 
 
@@ -29,6 +32,18 @@ def clearer_speech():
     )
     assert rate == 16_000
     return samples
+
+
+@pytest.fixture(scope="module")
+def gate():
+    """One that listens for damage, and has no meter."""
+    return Gate(meter="none")
+
+
+@pytest.fixture(scope="session")
+def enhanced(speech):
+    """What a Wiener filter makes of ``speech``."""
+    return Wiener().enhance(speech, 16_000)
 
 
 @pytest.fixture

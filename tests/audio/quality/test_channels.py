@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tenuto.audio.engines.wiener import Wiener
 from tenuto.audio.quality import Gate
 from tenuto.audio.quality.excerpts import choose_excerpts
 from tenuto.audio.survey import survey_of
@@ -13,16 +12,6 @@ from tenuto.audio.survey import survey_of
 from .test_gate import Opinions
 
 RATE = 16_000
-
-
-@pytest.fixture(scope="module")
-def gate():
-    return Gate(meter="none")
-
-
-@pytest.fixture(scope="module")
-def enhanced(speech):
-    return Wiener().enhance(speech, RATE)
 
 
 def chopped(samples):

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy.signal import butter, sosfilt
 
-from tenuto.audio.engines.wiener import Wiener
 from tenuto.audio.quality import Gate, Score, Verdict
 from tenuto.audio.quality.survival import compare
 from tenuto.audio.quality.worsening import confidence, suspicion
@@ -23,16 +22,6 @@ class Opinions:
         if not excerpt.any():
             return None
         return Score(self.opinions.pop(0), 3.0, 3.0)
-
-
-@pytest.fixture(scope="module")
-def gate():
-    return Gate(meter="none")
-
-
-@pytest.fixture(scope="module")
-def enhanced(speech):
-    return Wiener().enhance(speech, RATE)
 
 
 def test_an_enhancement_passes_and_is_told_in_opinions_of_both(speech, enhanced):

@@ -181,7 +181,7 @@ class _Station:
                 if not wanted():
                     workers.kill()
                     break
-        except BaseException:
+        except BaseException:  # whatever ends this, nobody would wait for its process
             workers.kill()
             raise
         finally:
