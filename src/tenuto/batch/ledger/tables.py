@@ -71,7 +71,7 @@ CREATE INDEX {schema}.plan_waiting ON plan (cohort) WHERE cohort > 0;
 -- The outcomes that hold, of inputs that were named in this run.
 CREATE {temp} TABLE left_alone (outcome INTEGER PRIMARY KEY);
 
--- The folders that have been read, as device:inode.
+-- The folders that have been read, as device:inode; by a pattern, with how far it had come.
 CREATE {temp} TABLE folders (identity TEXT PRIMARY KEY) WITHOUT ROWID;
 
 -- The last number that was given to an output of that plain name.
