@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -12,6 +13,7 @@ import pytest
 import soundfile
 
 from tenuto.cli.values import SIZE
+from tenuto.journal import open_journal
 from tests.batch.conftest import ledger_of, record
 from tests.cli.conftest import FAST
 
@@ -446,6 +448,11 @@ def started(tenuto, tmp_path):
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
     assert process.stderr is not None
     assert "4 recordings" in process.stderr.readline()
+    with open_journal() as journal:
+        until = time.monotonic() + 60
+        while not any(each.step == "hanging" for each in journal.open_attempts()):
+            assert time.monotonic() < until, "nothing was begun"
+            time.sleep(0.02)
     yield process
     process.kill()
     process.wait()
